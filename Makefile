@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` alone lists the targets. Override by name, for example: make demo PYTHON=python3.12 VENV=/tmp/lsms
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV ?= .venv
+# For a small download without CUDA on Linux: make TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input
+
+.PHONY: help demo test lint format bundle
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1	/' | expand -t 16
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first: whatever depends on it afterwards finds this version and downloads no other.
+$(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+	$(PIP) $(TORCH)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+test: lint ## check style and types, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## put the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bundle: $(VENV)/.base ## pack the self-contained bundle into dist/
+	$(BIN)/python tools/make_bundle.py
