@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded CT-like abdomens in HU with liver lesions, exact masks and expressions: data without a download."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from scipy import ndimage
+
+from lsms_monai.data.anatomy import Grid, build_anatomy
+from lsms_monai.data.expressions import sample_expressions
+from lsms_monai.data.lesions import place_lesions
+from lsms_monai.data.meaning import LesionAttributes
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
+
+NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
+SECTIONS = ("training", "validation", "test")
+
+
+@dataclass
+class Phantom:
+    """One abdomen; the arrays are (W, H, D) in LPS order.
+
+    Args:
+        image: int16 HU.
+        labels: uint8 instance map, 0 for none, then the `value` of each lesion.
+        organs: uint8 map of the organ codes in `lsms_monai.data.anatomy`, lesions counted as liver.
+        lesions: attributes of each lesion.
+        affine: (4, 4), voxel to RAS mm.
+        liver_hu: HU of the parenchyma.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    organs: np.ndarray
+    lesions: list[LesionAttributes]
+    affine: np.ndarray
+    liver_hu: float
+
+
+def phantom(
+    seed: int | Sequence[int] | Generator,
+    *,
+    shape: tuple[int, int, int] = (160, 160, 1),
+    spacing: tuple[float, float, float] = (2.0, 2.0, 5.0),
+    num_lesions: int | None = None,
+) -> Phantom:
+    """Make one abdomen; the same seed gives the same voxels.
+
+    Args:
+        seed: integers or a numpy generator.
+        shape: voxels (W, H, D); one slice if D is 1.
+        spacing: voxel size in mm.
+        num_lesions: lesions to place, 0 to 5, fewer if the liver has no room; drawn at random if None.
+
+    Raises:
+        ValueError: if `num_lesions` is not between 0 and 5, or shape or spacing are not three positive numbers.
+    """
+    generator = np.random.default_rng(seed)
+    if num_lesions is None:
+        num_lesions = int(generator.choice(6, p=NUM_LESIONS_RATES))
+    if not 0 <= num_lesions <= 5:
+        raise ValueError(f"num_lesions must be between 0 and 5, got {num_lesions}")
+    if len(shape) != 3 or len(spacing) != 3 or min(shape) < 1 or min(spacing) <= 0:
+        raise ValueError(f"shape and spacing must be three positive numbers each, got {shape} and {spacing}")
+    reach = 35.0 if shape[2] == 1 else 12.0
+    grid = _grid(shape, spacing, generator.uniform(-reach, reach))
+    body = build_anatomy(generator, grid)
+    labels, lesions = place_lesions(generator, body, grid, spacing, num_lesions)
+    affine = np.diag((-spacing[0], -spacing[1], spacing[2], 1.0))
+    affine[:3, 3] = [-float(grid[0].flat[0]), -float(grid[1].flat[0]), float(grid[2].flat[0])]
+    image = _scan(generator, body.hu, spacing)
+    return Phantom(image, labels, body.organs, lesions, affine, body.liver_hu)
+
+
+def write_phantoms(
+    out_dir: str | Path,
+    *,
+    num_patients: int,
+    split: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    shape: tuple[int, int, int] = (160, 160, 1),
+    spacing: tuple[float, float, float] = (2.0, 2.0, 5.0),
+    expressions_per_image: int = 3,
+) -> Path:
+    """Write a data set of phantoms, whole or not at all: `images/`, `labels/` and `datalist.json`.
+
+    Args:
+        out_dir: new or empty folder.
+        num_patients: phantoms to write, each a patient of its own.
+        split: rates of training, validation and test.
+        seed: base of every phantom's seed.
+        shape: voxels (W, H, D) of each image.
+        spacing: voxel size in mm.
+        expressions_per_image: datalist entries per image.
+
+    Returns:
+        Path of the datalist.
+
+    Raises:
+        FileExistsError: if `out_dir` holds anything.
+        ValueError: if `num_patients` is not positive or `split` is not three rates that sum to 1.
+    """
+    out_dir = Path(out_dir)
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise FileExistsError(f"folder for phantoms must be new or empty, got {out_dir}; choose another or remove it")
+    if num_patients < 1:
+        raise ValueError(f"num_patients must be at least 1, got {num_patients}")
+    if len(split) != 3 or min(split) < 0 or not np.isclose(sum(split), 1):
+        raise ValueError(f"split must be three rates that sum to 1, got {tuple(split)}")
+    ends = np.round(np.cumsum(split) * num_patients).astype(int)
+    datalist: dict = {
+        "name": "LSMS phantoms",
+        "description": "synthetic abdominal CT in HU with liver lesions and the expressions that name them",
+        "licence": "Apache-2.0",
+        "num_patients": num_patients,
+        "seed": seed,
+        **{section: [] for section in SECTIONS},
+    }
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
+    try:
+        for folder in ("images", "labels"):
+            (part / folder).mkdir()
+        for number in range(num_patients):
+            section = SECTIONS[int(np.searchsorted(ends, number, side="right"))]
+            generator = np.random.default_rng((seed, number))
+            made = phantom(generator, shape=shape, spacing=spacing)
+            datalist[section] += _write_one(part, f"phantom_{number:05d}", made, generator, expressions_per_image)
+        (part / "datalist.json").write_text(json.dumps(datalist, indent=1) + "\n")
+        part.chmod(0o755)
+        part.rename(out_dir)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return out_dir / "datalist.json"
+
+
+def _write_one(folder: Path, name: str, made: Phantom, generator: Generator, num_expressions: int) -> list[dict]:
+    """Write image and label map; return the datalist entries."""
+    import nibabel
+
+    files = {IMAGE: f"images/{name}.nii.gz", LABEL: f"labels/{name}.nii.gz"}
+    for key, array in ((IMAGE, made.image), (LABEL, made.labels)):
+        nifti = nibabel.Nifti1Image(array, made.affine)
+        nifti.header.set_xyzt_units("mm")
+        nibabel.save(nifti, folder / files[key])
+    return [
+        {**files, EXPRESSION: expression.text, LABEL_VALUE: list(expression.label_value), PATIENT_ID: name}
+        for expression in sample_expressions(made.lesions, generator, num_expressions)
+    ]
+
+
+def _grid(shape: Sequence[int], spacing: Sequence[float], middle_mm: float) -> Grid:
+    """LPS coordinates in mm of a grid whose middle slice lies at a height."""
+    x, y, z = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing, strict=True))
+    return (
+        x[:, None, None].astype(np.float32),
+        y[None, :, None].astype(np.float32),
+        (z + middle_mm)[None, None, :].astype(np.float32),
+    )
+
+
+def _scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Blur and add correlated noise, as a scanner does."""
+    blur = [generator.uniform(0.9, 1.6) / step for step in spacing[:2]] + [0]
+    image = ndimage.gaussian_filter(hu, blur, truncate=3)
+    noise = generator.standard_normal(hu.shape, np.float32)
+    grain = generator.uniform(0.4, 1.1)
+    noise = ndimage.gaussian_filter(noise, (grain, grain, 0), truncate=3)
+    noise *= generator.uniform(4, 14) / max(float(noise.std()), 1e-6)
+    return np.clip(np.rint(image + noise), -1024, 3071).astype(np.int16)
