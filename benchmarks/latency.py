@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters, GMAC, milliseconds per slice and peak memory of LSMS beside networks of MONAI: one JSON line a model."""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import BasicUNet, DynUNet, SwinUNETR
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from lsms_monai.networks import LSMS
+
+NUM_TOKENS = 16  # word pieces of a usual expression
+LEVELS = 6
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "LSMS tiny": lambda: LSMS("tiny"),
+    "LSMS small": lambda: LSMS("small"),
+    "DynUNet": lambda: DynUNet(2, 1, 1, [3] * LEVELS, [1] + [2] * (LEVELS - 1), [2] * (LEVELS - 1)),
+    "SwinUNETR": lambda: SwinUNETR(1, 1, feature_size=24, spatial_dims=2),
+    "BasicUNet": lambda: BasicUNet(2, 1, 1),
+}
+
+
+def prepare(name: str, size: int, device: torch.device) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Build a model for inference and the arguments of one slice (1, 1, size, size), for LSMS with one expression."""
+    network = MODELS[name]().eval().to(device)
+    image = torch.rand(1, 1, size, size, device=device)
+    if not isinstance(network, LSMS):
+        return network, (image,)
+    return network, (image, torch.arange(1000, 1000 + NUM_TOKENS, device=device).unsqueeze(0))
+
+
+def count(network: nn.Module, arguments: tuple[Tensor, ...]) -> dict[str, Any]:
+    """Parameters in millions, those of the text encoder apart, and GMAC (10^9 multiply-accumulates) of one slice."""
+    in_all = _num_parameters(network)
+    in_text_encoder = _num_parameters(network.text_encoder) if isinstance(network, LSMS) else 0
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # fused attention goes uncounted
+        network(*arguments)
+    return {
+        "parameters_m": round((in_all - in_text_encoder) / 1e6, 2),
+        "text_encoder_parameters_m": round(in_text_encoder / 1e6, 2),
+        "gmac": round(counter.get_total_flops() / 2e9, 2),
+    }
+
+
+def time_all(
+    prepared: dict[str, tuple[nn.Module, tuple[Tensor, ...]]], repeats: int, device: torch.device
+) -> dict[str, list[float]]:
+    """Milliseconds of each repeat; the models take turns, so that a busy moment of the machine hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in prepared}
+    for repeat in range(repeats + 1):
+        for name, (network, arguments) in prepared.items():
+            _synchronize(device)
+            start = time.perf_counter()
+            network(*arguments)
+            _synchronize(device)
+            if repeat > 0:  # the first round warms up
+                times[name].append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def peak_memory_mib(name: str, size: int, device: torch.device) -> float:
+    """What weights and one forward pass add to the memory of a fresh process (CPU) or of the device."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
+    before = _status_mib("VmRSS")
+    network, arguments = prepare(name, size, device)
+    network(*arguments)
+    _synchronize(device)
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 1024**2, 1)
+    return round(_status_mib("VmHWM") - before, 1)
+
+
+def measure(names: Sequence[str], size: int, repeats: int, device: torch.device) -> list[dict[str, Any]]:
+    """One record a model; memory is measured in a process of its own."""
+    prepared = {name: prepare(name, size, device) for name in names}
+    counts = {name: count(*prepared[name]) for name in names}
+    times = time_all(prepared, repeats, device)
+    records = []
+    for name in names:
+        command = [sys.executable, __file__, "--peak-of", name, "--size", str(size), "--device", str(device)]
+        command += ["--threads", str(torch.get_num_threads())]
+        peak = subprocess.run(command, capture_output=True, text=True, check=True)
+        records.append(
+            {
+                "model": name,
+                "size": size,
+                **counts[name],
+                "ms_per_slice": round(statistics.median(times[name]), 1),
+                "ms_fastest": round(min(times[name]), 1),
+                "peak_memory_mib": float(peak.stdout),
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            }
+        )
+    return records
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one JSON line a model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=224, help="height and width of the slice, a multiple of 32")
+    parser.add_argument("--repeats", type=int, default=15, help="timed forward passes of each model")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of PyTorch on the CPU")
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS), help="which to measure")
+    parser.add_argument("--peak-of", choices=list(MODELS), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.size < 32 or options.size % 32 or options.repeats < 1:
+        parser.error(f"--size must be a multiple of 32 and --repeats positive, got {options.size}, {options.repeats}")
+    torch.manual_seed(0)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    with torch.inference_mode():
+        if options.peak_of:
+            sys.stdout.write(f"{peak_memory_mib(options.peak_of, options.size, device)}\n")
+            return
+        for record in measure(options.models, options.size, options.repeats, device):
+            sys.stdout.write(json.dumps(record) + "\n")
+
+
+def _num_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _status_mib(field: str) -> float:
+    """A line of /proc/self/status, which Linux alone has."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"/proc/self/status must name {field}, but does not; measure on Linux")
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    main()
