@@ -12,5 +12,5 @@ PROMPT = "prompt"  # str, what MONAI Label calls the expression
 INPUT_IDS = "input_ids"  # (T,) int64, the expression as tokens
 ATTENTION_MASK = "attention_mask"  # (T,) int64, 1 for words, 0 for padding
 LABEL_VALUE = "label_value"  # int or list of int, the values of the label map that the expression means
-SLICE_INDEX = "slice_index"  # int, axial slice, counted as in the file
+SLICE_INDEX = "slice_index"  # int, axial slice, 0 nearest to the feet
 PATIENT_ID = "patient_id"  # str, the unit of every split

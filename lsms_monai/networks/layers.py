@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bricks that the encoder and the decoder share."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel of a (B, C, H, W) map."""
+
+    def forward(self, feature: Tensor) -> Tensor:
+        normalized = F.layer_norm(feature.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return normalized.movedim(-1, 1)
+
+
+class ConvFeedForward(nn.Sequential):
+    """Widen the channels, mix neighbours with a 3x3 depth-wise convolution, narrow again (SegNeXt, arXiv 2209.08575, 3.1).
+
+    Args:
+        channels: channels C of the (B, C, H, W) map, unchanged by the module.
+        ratio: the hidden map has ``ratio * channels`` channels.
+    """
+
+    def __init__(self, channels: int, ratio: int) -> None:
+        hidden_channels = ratio * channels
+        super().__init__()
+        self.expand = nn.Conv2d(channels, hidden_channels, 1)
+        self.depthwise = nn.Conv2d(hidden_channels, hidden_channels, 3, padding=1, groups=hidden_channels)
+        self.act = nn.GELU()
+        self.reduce = nn.Conv2d(hidden_channels, channels, 1)
