@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dictionary transforms for expressions and CT slices; everything else is MONAI's."""
+
+from lsms_monai.transforms.ct import CheckCTd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms.text import SelectExpressiond, TokenizeExpressiond
+
+__all__ = [
+    "CheckCTd",
+    "SelectExpressiond",
+    "SelectSliced",
+    "SelectTargetd",
+    "StackAdjacentSlicesd",
+    "TokenizeExpressiond",
+]

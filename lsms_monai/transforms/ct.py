@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What MONAI lacks between a CT volume and a slice with its target."""
+
+import warnings
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, SpatialCrop, Transform
+
+from lsms_monai.keys import IMAGE, LABEL, LABEL_VALUE, OTHERS, SLICE_INDEX
+
+LOWEST_EXPECTED_HU = -200.0  # any CT with air or lung around or in the body goes far below
+
+
+class CheckCTd(MapTransform):
+    """Refuse what is not one CT volume, and warn of intensities that are not Hounsfield units.
+
+    Args:
+        keys: images (1, W, H, D) in HU.
+
+    Raises:
+        ValueError: if an image is not three-dimensional with one channel, or has no finite voxel.
+    """
+
+    def __init__(self, keys: KeysCollection = IMAGE) -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self._check(result[key])
+        return result
+
+    def _check(self, image: torch.Tensor) -> torch.Tensor:
+        if image.ndim != 4 or image.shape[0] != 1:
+            raise ValueError(f"image must have shape (1, W, H, D), got {tuple(image.shape)}; give one CT volume or slice")
+        is_finite = torch.isfinite(image)
+        if not is_finite.all():
+            if not is_finite.any():
+                raise ValueError("image must have finite intensities, got none; the file holds no CT")
+            lowest = image[is_finite].min()
+            warnings.warn(
+                f"image has {int((~is_finite).sum())} voxels that are NaN or infinite; they are set to the lowest "
+                f"intensity, {float(lowest):g}",
+                stacklevel=3,
+            )
+            image = torch.where(is_finite, image, lowest)
+        if image.min() > LOWEST_EXPECTED_HU:
+            warnings.warn(
+                f"intensities lie in {float(image.min()):g}..{float(image.max()):g}, a CT in Hounsfield units reaches "
+                f"below {LOWEST_EXPECTED_HU:g}; check the rescale slope and intercept, the masks may be wrong",
+                stacklevel=3,
+            )
+        return image
+
+
+class StackAdjacentSlicesd(MapTransform):
+    """Give each axial slice its neighbours as channels: (1, W, H, D) -> (2n + 1, W, H, D), ends repeated.
+
+    Args:
+        keys: volumes with one channel and the slices along the last axis.
+        num_adjacent: n slices on either side; 0 changes nothing.
+    """
+
+    def __init__(self, keys: KeysCollection = IMAGE, num_adjacent: int = 1) -> None:
+        super().__init__(keys)
+        self.num_adjacent = num_adjacent
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            depth = result[key].shape[-1]
+            offsets = range(-self.num_adjacent, self.num_adjacent + 1)
+            indices = [(torch.arange(depth) + offset).clamp(0, depth - 1) for offset in offsets]
+            result[key] = torch.cat([result[key][..., index] for index in indices], dim=0)
+        return result
+
+
+class SelectTargetd(Transform):
+    """Split a label map into the lesions that the expression means and the others.
+
+    The sample's "label_value" (an int or a list of ints; absent means every value above 0) says which are meant.
+
+    Args:
+        label_key: label map (1, ...), integers; becomes 1 on the meant lesions, 0 elsewhere.
+        others_key: where the mask of the other lesions goes.
+
+    Raises:
+        ValueError: if the label differs in shape from the image, or a meant value does not occur in it.
+    """
+
+    def __init__(self, label_key: str = LABEL, others_key: str = OTHERS) -> None:
+        self.label_key = label_key
+        self.others_key = others_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        label = result[self.label_key]
+        if IMAGE in result and label.shape[1:] != result[IMAGE].shape[1:]:
+            raise ValueError(
+                f"label and image must have the same shape, got {tuple(label.shape[1:])} and "
+                f"{tuple(result[IMAGE].shape[1:])}; resample the label onto the image"
+            )
+        is_lesion = label > 0
+        # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
+        values = result.pop(LABEL_VALUE, None)
+        if values is None:
+            is_target = is_lesion
+        else:
+            values = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
+            missing = [int(value) for value in values if not (label == value).any()]
+            if missing:
+                present = [int(value) for value in torch.unique(label.as_tensor() if isinstance(label, MetaTensor) else label)]
+                raise ValueError(f"label_value must occur in the label, got {missing}; it holds {present}")
+            is_target = torch.isin(label, values)
+        result[self.label_key] = is_target.to(torch.float32)
+        result[self.others_key] = (is_lesion & ~is_target).to(torch.float32)
+        return result
+
+
+class SelectSliced(MapTransform):
+    """Cut one axial slice out of a volume: (C, W, H, D) -> (C, W, H, 1).
+
+    The sample's "slice_index" (0 nearest to the feet, the volume in an order that ends in S) says which; without it,
+    the slice with most of the target, or the middle one where there is no target.
+
+    Args:
+        keys: volumes to cut, all of one shape.
+        label_key: mask (1, W, H, D) of the target.
+
+    Raises:
+        ValueError: if the slice does not exist.
+    """
+
+    def __init__(self, keys: KeysCollection, label_key: str = LABEL) -> None:
+        super().__init__(keys)
+        self.label_key = label_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        index = self._index(result)
+        for key in self.key_iterator(result):
+            width, height = result[key].shape[1:3]
+            cut = SpatialCrop(roi_start=(0, 0, index), roi_end=(width, height, index + 1))
+            result[key] = cut(result[key])
+        return result
+
+    def _index(self, sample: Mapping[Hashable, Any]) -> int:
+        label = sample[self.label_key]
+        depth = label.shape[-1]
+        if sample.get(SLICE_INDEX) is not None:
+            index = int(sample[SLICE_INDEX])
+            if not 0 <= index < depth:
+                raise ValueError(f"slice_index must lie in 0..{depth - 1}, got {index}")
+            return index
+        areas = label.sum(dim=(0, 1, 2))
+        return int(areas.argmax()) if areas.max() > 0 else depth // 2
