@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
 
 NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
+RECIPE = 1  # raise it when a seed no longer gives the same voxels and expressions
 SECTIONS = ("training", "validation", "test")
 
 
@@ -89,6 +91,7 @@ def write_phantoms(
     shape: tuple[int, int, int] = (160, 160, 1),
     spacing: tuple[float, float, float] = (2.0, 2.0, 5.0),
     expressions_per_image: int = 3,
+    num_lesions: int | None = None,
 ) -> Path:
     """Write a data set of phantoms, whole or not at all: `images/`, `labels/` and `datalist.json`.
 
@@ -100,6 +103,7 @@ def write_phantoms(
         shape: voxels (W, H, D) of each image.
         spacing: voxel size in mm.
         expressions_per_image: datalist entries per image.
+        num_lesions: lesions in each image, drawn at random if None.
 
     Returns:
         Path of the datalist.
@@ -108,39 +112,50 @@ def write_phantoms(
         FileExistsError: if `out_dir` holds anything.
         ValueError: if `num_patients` is not positive or `split` is not three rates that sum to 1.
     """
-    out_dir = Path(out_dir)
-    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise FileExistsError(f"folder for phantoms must be new or empty, got {out_dir}; choose another or remove it")
     if num_patients < 1:
         raise ValueError(f"num_patients must be at least 1, got {num_patients}")
     if len(split) != 3 or min(split) < 0 or not np.isclose(sum(split), 1):
         raise ValueError(f"split must be three rates that sum to 1, got {tuple(split)}")
-    ends = np.round(np.cumsum(split) * num_patients).astype(int)
-    datalist: dict = {
-        "name": "LSMS phantoms",
-        "description": "synthetic abdominal CT in HU with liver lesions and the expressions that name them",
-        "licence": "Apache-2.0",
-        "num_patients": num_patients,
-        "seed": seed,
-        **{section: [] for section in SECTIONS},
-    }
+    ends = _section_ends(num_patients, split)
+    sections: dict[str, list[dict]] = {section: [] for section in SECTIONS}
+    with _whole_or_nothing(Path(out_dir)) as folder:
+        for number in range(num_patients):
+            generator = np.random.default_rng((seed, number))
+            made = phantom(generator, shape=shape, spacing=spacing, num_lesions=num_lesions)
+            section = sections[SECTIONS[int(np.searchsorted(ends, number, side="right"))]]
+            section += _write_one(folder, f"phantom_{number:05d}", made, generator, expressions_per_image)
+        made_of = {"num_patients": num_patients, "seed": seed, "recipe": RECIPE}
+        datalist = {"name": "LSMS phantoms", "phantom": made_of, **sections}
+        (folder / "datalist.json").write_text(json.dumps(datalist, indent=1) + "\n")
+    return Path(out_dir) / "datalist.json"
+
+
+def _section_ends(num_patients: int, split: Sequence[float]) -> np.ndarray:
+    """Where each section ends in the list of patients; with enough patients, none of a rate above 0 is empty."""
+    counts = np.round(np.asarray(split) * num_patients).astype(int)
+    if num_patients >= len(split):
+        counts = np.maximum(counts, np.asarray(split) > 0)
+    largest = int(np.argmax(split))
+    counts[largest] = max(0, num_patients - (counts.sum() - counts[largest]))
+    return np.cumsum(counts)
+
+
+@contextmanager
+def _whole_or_nothing(out_dir: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `out_dir` at the end, or vanishes on any failure."""
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise FileExistsError(f"folder for phantoms must be new or empty, got {out_dir}; choose another or remove it")
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
     try:
-        for folder in ("images", "labels"):
-            (part / folder).mkdir()
-        for number in range(num_patients):
-            section = SECTIONS[int(np.searchsorted(ends, number, side="right"))]
-            generator = np.random.default_rng((seed, number))
-            made = phantom(generator, shape=shape, spacing=spacing)
-            datalist[section] += _write_one(part, f"phantom_{number:05d}", made, generator, expressions_per_image)
-        (part / "datalist.json").write_text(json.dumps(datalist, indent=1) + "\n")
+        for name in ("images", "labels"):
+            (part / name).mkdir()
+        yield part
         part.chmod(0o755)
         part.rename(out_dir)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return out_dir / "datalist.json"
 
 
 def _write_one(folder: Path, name: str, made: Phantom, generator: Generator, num_expressions: int) -> list[dict]:
