@@ -9,6 +9,10 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input
 
+DEMO := runs/demo
+# A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
+DEMO_SEED := 54
+
 .PHONY: help demo test lint format bundle
 
 help: ## list the targets
@@ -27,6 +31,14 @@ $(VENV)/.base: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) --editable ".[dev]"
 	@touch $@
+
+demo: $(VENV)/.base ## segment one phantom CT by two expressions
+	rm -rf $(DEMO)
+	$(BIN)/lsms phantom $(DEMO)/phantom --patients 1 --seed $(DEMO_SEED)
+	$(BIN)/lsms segment $(DEMO)/phantom/images/phantom_00000.nii.gz \
+		"the hyperdense lesion in the right lobe" "the cyst in the left lobe" --output-dir $(DEMO)/answers
+	@echo "Two expressions, one slice. Compare the pictures:"
+	@ls -1 $(DEMO)/answers/*_overlay.png
 
 test: lint ## check style and types, then run the tests
 	$(BIN)/python -m pytest

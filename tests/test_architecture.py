@@ -28,11 +28,13 @@ MAY_IMPORT = {
     "metrics": {"keys"},
     "inferers": {"keys"},
     "optimizers": {"keys"},
-    "weights": {"networks", "keys"},
+    "weights": {"keys"},
     "answer": {"keys"},
-    "overlay": {"answer", "keys"},
-    "predictor": {"answer", "data", "inferers", "transforms", "weights", "networks", "keys"},
-    "cli": {"answer", "overlay", "predictor", "data", "keys", "__init__"},
+    "overlay": {"answer"},
+    "bundle_parts": {"keys"},
+    "report": {"answer", "overlay"},
+    "predictor": {"answer", "bundle_parts", "transforms", "keys"},
+    "cli": {"predictor", "report", "data"},
     "__main__": {"cli"},
 }
 HEAVY = {"torch", "monai", "transformers", "ignite", "SimpleITK", "nibabel", "scipy", "numpy", "PIL"}
