@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle as a Python object: a CT volume and expressions in, answers out."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import AsDiscreted, LoadImaged, SaveImaged
+from monai.utils.enums import SpaceKeys
+from torch import Tensor, nn
+
+from lsms_monai.answer import Answer, measure_lesions
+from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
+from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PRED
+from lsms_monai.transforms import SelectExpressiond
+
+PARTS = ("network_def", "preprocessing", "inferer", "postprocessing", "device")
+Progress = Callable[[int, int], None]
+
+
+class BundlePredictor:
+    """Segment what expressions name, with the parts that a bundle's `configs/inference.json` lists.
+
+    The bundle is loaded once and may be asked many times, by several threads in turn. An expression is data: it never
+    enters the configuration, where a leading "$" would be executed.
+
+    Args:
+        bundle_dir: folder with `configs/inference.json`, `configs/metadata.json` and `models/model.pt`.
+        device: "cpu", "cuda" or "cuda:N"; None takes what the bundle chooses.
+
+    Raises:
+        FileNotFoundError: if the folder or one of its three files is missing.
+        ValueError: if a file cannot be used, the weights do not fit the network, or the device does not exist.
+    """
+
+    def __init__(self, bundle_dir: str | Path = "bundle", device: str | torch.device | None = None) -> None:
+        folder = Path(bundle_dir)
+        parser = read_bundle(folder, PARTS)
+        if device is not None:
+            parser["device"] = _checked_device(device)
+        parts = {name: parser.get_parsed_content(name) for name in PARTS}
+        self.metadata: dict[str, Any] = parser["_meta_"]
+        self.device = torch.device(parts["device"])
+        self.network: nn.Module = parts["network_def"]
+        load_weights(self.network, folder / "models" / "model.pt")
+        self.network.to(self.device).eval()
+        self.inferer = parts["inferer"]
+        self._prepare_image, self._prepare_text = split_transforms(
+            parts["preprocessing"], SelectExpressiond, without=LoadImaged
+        )
+        self._to_probability, self._to_mask = split_transforms(parts["postprocessing"], AsDiscreted, without=SaveImaged)
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        image: np.ndarray,
+        affine: np.ndarray,
+        expressions: Sequence[str],
+        *,
+        keep_probability: bool = False,
+        progress: Progress | None = None,
+    ) -> list[Answer]:
+        """Answer every expression about one image.
+
+        Args:
+            image: intensities in HU, (W, H, D); a single slice has a size of 1 along one axis.
+            affine: 4x4, voxel -> RAS mm.
+            expressions: what to look for, each in a person's words.
+            keep_probability: keep the probability map in each answer, 4 bytes a voxel.
+            progress: called with (slices done, slices in all) over all expressions.
+
+        Returns:
+            One answer per expression, in their order; masks on the voxels of `image`.
+
+        Raises:
+            TypeError: if an expression is not a string, or `expressions` is one.
+            ValueError: if an expression is empty, or image or affine cannot be used.
+        """
+        expressions = check_expressions(expressions)
+        image, affine = _checked_image(image), _checked_affine(affine)
+        with self._lock, torch.inference_mode():
+            sample = _run(self._prepare_image, {IMAGE: _as_loaded(image, affine)})
+            sample[IMAGE] = sample[IMAGE].to(self.device)
+            num_slices = sample[IMAGE].shape[-1]
+            answers = []
+            for number, expression in enumerate(expressions):
+                start = time.perf_counter()
+                first, total = number * num_slices, len(expressions) * num_slices
+                with _slices_reported(self.network, progress, first, first + num_slices, total):
+                    probability, mask = self._segment(sample, expression, image.shape)
+                lesions = measure_lesions(mask, image, probability, affine)
+                kept = probability if keep_probability else None
+                answers.append(Answer(expression, mask, lesions, kept, time.perf_counter() - start))
+        return answers
+
+    def _segment(
+        self, sample: dict[Any, Any], expression: str, shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Probability and mask of one expression, both (W, H, D)."""
+        asked = _run(self._prepare_text, {**sample, EXPRESSION: expression})
+        ids, attention_mask = (asked[key].unsqueeze(0).to(self.device) for key in (INPUT_IDS, ATTENTION_MASK))
+        logits = self.inferer(
+            inputs=asked[IMAGE].unsqueeze(0), network=self.network, input_ids=ids, attention_mask=attention_mask
+        )
+        # a plain tensor would pass through Invertd unchanged
+        asked[PRED] = MetaTensor(logits[0].as_subclass(Tensor).float().cpu())
+        asked = _run(self._to_probability, asked)
+        probability = asked[PRED].as_tensor()[0].float().numpy()
+        mask = _run(self._to_mask, asked)[PRED].as_tensor()[0].numpy() > 0.5
+        if mask.shape != shape:
+            raise RuntimeError(
+                f"the mask must have the image's shape {shape}, got {mask.shape}; the bundle's postprocessing must "
+                "undo its preprocessing by Invertd"
+            )
+        return probability, mask
+
+
+def check_expressions(expressions: Sequence[Any]) -> list[str]:
+    """Refuse what cannot be asked for, before anything is computed.
+
+    Raises:
+        TypeError: if `expressions` is a string, or one of them is not.
+        ValueError: if there is none, or one is empty.
+    """
+    if isinstance(expressions, str):
+        raise TypeError(f"expressions must be a list of strings, got the string {expressions!r:.80}; put it in a list")
+    if len(expressions) == 0:
+        raise ValueError("at least one expression is required, got none; name the lesion in words")
+    for number, expression in enumerate(expressions, start=1):
+        if not isinstance(expression, str):
+            got = f"{type(expression).__name__}: {expression!r:.80}"
+            raise TypeError(f"expression {number} of {len(expressions)} must be a string, got {got}")
+        if not expression.strip():
+            raise ValueError(f"expression {number} of {len(expressions)} must not be empty; name the lesion in words")
+    return list(expressions)
+
+
+def _checked_image(image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.size == 0 or image.dtype.kind not in "iuf":
+        raise ValueError(
+            f"image must be real numbers in HU of shape (W, H, D), got {image.dtype} of shape {image.shape}; "
+            "give one volume with one channel"
+        )
+    return image
+
+
+def _checked_affine(affine: np.ndarray) -> np.ndarray:
+    affine = np.asarray(affine, dtype=np.float64)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise ValueError(f"affine must be a finite 4x4 matrix, voxel -> RAS mm, got {affine.tolist()!s:.200}")
+    if not np.allclose(affine[3], [0, 0, 0, 1]) or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise ValueError(f"affine must be invertible with the last row 0 0 0 1, got {affine.tolist()!s:.200}")
+    return affine
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    try:
+        checked = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device must be cpu, cuda or cuda:N, got {device!r}") from error
+    if checked.type == "cuda" and (checked.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device} does not exist here ({torch.cuda.device_count()} CUDA devices); take cpu")
+    return checked
+
+
+def _as_loaded(image: np.ndarray, affine: np.ndarray) -> MetaTensor:
+    """What LoadImaged would have given: (1, W, H, D) float32 with its geometry."""
+    values = torch.from_numpy(np.require(image[np.newaxis], np.float32, ["C", "W"]))
+    meta = {"original_affine": affine, "space": SpaceKeys.RAS, "spatial_shape": np.asarray(image.shape)}
+    return MetaTensor(values, affine=torch.from_numpy(affine.copy()), meta=meta)
+
+
+def _run(steps: Sequence[Callable[[Any], Any]], sample: dict[Any, Any]) -> dict[Any, Any]:
+    """Apply transforms in turn; unlike Compose, a transform's error reaches the caller as it is."""
+    for step in steps:
+        sample = step(sample)
+    return sample
+
+
+@contextmanager
+def _slices_reported(
+    network: nn.Module, progress: Progress | None, first: int, last: int, total: int
+) -> Iterator[None]:
+    """Report slices `first` to `last` as they pass the network."""
+    if progress is None:
+        yield
+        return
+    done = first
+
+    def count(_module: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
+        nonlocal done
+        done = min(done + len(inputs[0]), last)
+        progress(done, total)
+
+    handle = network.register_forward_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+    progress(last, total)
