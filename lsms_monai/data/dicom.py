@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ import SimpleITK as sitk  # noqa: N813
 
 SPACING_TOLERANCE = 0.05  # of the distance between slices
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
+# Storage classes: presentation states, waveforms, raw data, reports, documents, structure sets and plans
+_NO_IMAGE = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])[.\0 ]")
 _TAGS = {
     "series": "0020|000e",
     "description": "0008|103e",
@@ -98,19 +100,20 @@ def _one_series(files: Sequence[Path], place: Path) -> list[_Slice]:
         reader.SetFileName(str(path))
         try:
             reader.ReadImageInformation()
-        except RuntimeError:
-            warnings.warn(f"{path} is left out: it holds no image, or is damaged", stacklevel=2)
-            continue
+        except RuntimeError as error:
+            if _is_no_image(path):
+                continue
+            raise _unreadable(path, error) from error
         keys = reader.GetMetaDataKeys()
         tags = {name: reader.GetMetaData(tag).strip() if tag in keys else "" for name, tag in _TAGS.items()}
         series[tags["series"]].append(_Slice(path, tags, reader.GetSize(), reader.GetSpacing()))
     if not series:
-        raise ValueError(f"{place} must be a DICOM image, got {len(files)} files without one; are they whole?")
+        raise ValueError(f"{place} must be a DICOM image, got {len(files)} files without one; name the folder of a CT")
     if len(series) > 1:
         found = "; ".join(
             f'"{group[0].tags["description"] or "no description"}" ({group[0].tags["modality"]}, {len(group)} slices, '
             f"such as {group[0].path.name})"
-            for group in series.values()
+            for group in sorted(series.values(), key=lambda group: group[0].tags["description"])
         )
         raise ValueError(
             f"{place} must hold one DICOM series, got {len(series)}: {found}; put the one you mean "
@@ -193,9 +196,19 @@ def _pixels(path: Path) -> tuple[np.ndarray, sitk.Image]:
     try:
         image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"{path} must be a DICOM image that can be read, got: {reason}; is the file whole?") from error
+        raise _unreadable(path, error) from error
     components = image.GetNumberOfComponentsPerPixel()
     if components != 1:
         raise ValueError(f"{path} must have one grey value per voxel, got {components} (colour?); give a CT")
     return sitk.GetArrayFromImage(image).T, image
+
+
+def _is_no_image(path: Path) -> bool:
+    """Whether a file says that it is a report, a presentation state, contours or other things beside the images."""
+    with path.open("rb") as file:
+        return _NO_IMAGE.search(file.read(1024)) is not None
+
+
+def _unreadable(path: Path, error: RuntimeError) -> ValueError:
+    reason = str(error).strip().splitlines()[-1].split("): ")[-1]
+    return ValueError(f"{path} must be a DICOM image that can be read, got: {reason}; is the file whole?")

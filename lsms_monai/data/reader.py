@@ -136,7 +136,7 @@ def _load_itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         image = reader.Execute()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[-1].split("): ")[-1]
         raise ValueError(f"{path} must be an image that can be read, got: {reason}; is the file whole?") from error
     components = image.GetNumberOfComponentsPerPixel()
     if components != 1:
