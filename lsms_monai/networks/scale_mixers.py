@@ -152,7 +152,9 @@ class PooledScaleMixer(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """As ``GroupedScaleMixer.forward``."""
         height, width = features[-1].shape[2:]
-        pooled = torch.stack([F.avg_pool2d(f, side) if side > 1 else f for f, side in zip(features, WINDOWS, strict=True)])
+        pooled = torch.stack(
+            [F.avg_pool2d(f, side) if side > 1 else f for f, side in zip(features, WINDOWS, strict=True)]
+        )
         tokens = rearrange(pooled, "s b d h w -> b s (h w) d") + self.scale_embedding + self.place(height, width)
         tokens = tokens.flatten(1, 2)
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):

@@ -36,7 +36,9 @@ class CheckCTd(MapTransform):
 
     def _check(self, image: torch.Tensor) -> torch.Tensor:
         if image.ndim != 4 or image.shape[0] != 1:
-            raise ValueError(f"image must have shape (1, W, H, D), got {tuple(image.shape)}; give one CT volume or slice")
+            raise ValueError(
+                f"image must have shape (1, W, H, D), got {tuple(image.shape)}; give one CT volume or slice"
+            )
         is_finite = torch.isfinite(image)
         if not is_finite.all():
             if not is_finite.any():
@@ -113,7 +115,9 @@ class SelectTargetd(Transform):
             values = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
             missing = [int(value) for value in values if not (label == value).any()]
             if missing:
-                present = [int(value) for value in torch.unique(label.as_tensor() if isinstance(label, MetaTensor) else label)]
+                present = [
+                    int(value) for value in torch.unique(label.as_tensor() if isinstance(label, MetaTensor) else label)
+                ]
                 raise ValueError(f"label_value must occur in the label, got {missing}; it holds {present}")
             is_target = torch.isin(label, values)
         result[self.label_key] = is_target.to(torch.float32)
