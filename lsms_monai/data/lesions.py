@@ -60,12 +60,14 @@ def place_lesions(
 def _room(body: Anatomy, spacing: Sequence[float]) -> np.ndarray:
     """Radius in mm of the largest ball about each voxel that a lesion may fill."""
     liver = body.organs == LIVER
-    box = tuple(slice(max(int(i.min()) - 1, 0), int(i.max()) + 2) for i in np.nonzero(liver))
     room = np.zeros(liver.shape, np.float32)
-    flat = liver.shape[2] == 1
-    inside = liver[box][..., 0] if flat else np.pad(liver[box], ((0, 0), (0, 0), (1, 1)))
-    distance = ndimage.distance_transform_edt(inside, sampling=spacing[: inside.ndim])
-    room[box] = distance[..., None] if flat else distance[..., 1:-1]
+    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(liver))
+    if liver.shape[2] == 1:  # a slice is its own world: only distances within it count
+        inside = np.pad(liver[box][..., 0], 1)
+        room[box] = ndimage.distance_transform_edt(inside, sampling=spacing[:2])[1:-1, 1:-1, None]
+    else:
+        inside = np.pad(liver[box], 1)
+        room[box] = ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
     return np.minimum(room - CAPSULE_MM, np.abs(body.lobe_mm) - LOBE_MARGIN_MM)
 
 

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from lsms_monai.data import load_datalist, phantom, write_phantoms
+
+SMALL = {"shape": (61, 53, 1), "spacing": (5.5, 5.5, 5.0)}
+
+
+def test_the_same_seed_gives_the_same_voxels():
+    first, again, other = phantom(5, **SMALL), phantom(5, **SMALL), phantom(6, **SMALL)
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.labels, again.labels)
+    assert first.lesions == again.lesions
+    assert (first.image != other.image).any()
+
+
+@pytest.mark.parametrize("shape", [(61, 53, 1), (61, 53, 7)])
+def test_arrays_have_the_shape_and_types_promised(shape):
+    made = phantom(2, shape=shape, spacing=(5.5, 5.5, 9.0), num_lesions=2)
+    assert made.image.shape == made.labels.shape == made.organs.shape == shape
+    assert (made.image.dtype, made.labels.dtype, made.organs.dtype) == (np.int16, np.uint8, np.uint8)
+    assert nibabel.aff2axcodes(made.affine) == ("L", "P", "S")
+    np.testing.assert_allclose(nibabel.affines.voxel_sizes(made.affine), (5.5, 5.5, 9.0))
+
+
+@pytest.mark.parametrize("num_lesions", range(6))
+def test_as_many_lesions_as_asked_for(num_lesions):
+    assert len(phantom(1, num_lesions=num_lesions).lesions) == num_lesions
+
+
+def test_lesions_without_room_are_not_placed():
+    made = phantom(1, shape=(5, 5, 1), spacing=(1.0, 1.0, 5.0), num_lesions=3)
+    assert made.lesions == []
+    assert not made.labels.any()
+
+
+@pytest.mark.parametrize("num_lesions", [-1, 6])
+def test_number_of_lesions_is_bounded(num_lesions):
+    with pytest.raises(ValueError, match=f"num_lesions must be between 0 and 5, got {num_lesions}"):
+        phantom(0, num_lesions=num_lesions)
+
+
+@pytest.mark.parametrize("wrong", [{"shape": (8, 8)}, {"shape": (8, 8, 0)}, {"spacing": (1.0, 0.0, 1.0)}])
+def test_shape_and_spacing_are_three_positive_numbers(wrong):
+    with pytest.raises(ValueError, match="shape and spacing must be three positive numbers each"):
+        phantom(0, **wrong)
+
+
+def test_written_phantoms_are_what_the_datalist_says(tmp_path):
+    path = write_phantoms(tmp_path / "set", num_patients=10, seed=4, **SMALL)
+    sections = {name: load_datalist(path, name) for name in ("training", "validation", "test")}
+    patients = {name: {entry["patient_id"] for entry in entries} for name, entries in sections.items()}
+    assert [len(ids) for ids in patients.values()] == [8, 1, 1]
+    assert len(set.union(*patients.values())) == 10
+    for entry in sections["training"]:
+        image, label = nibabel.load(entry["image"]), nibabel.load(entry["label"])
+        assert (image.get_data_dtype(), label.get_data_dtype()) == (np.int16, np.uint8)
+        np.testing.assert_array_equal(image.affine, label.affine)
+        assert set(entry["label_value"]) <= set(np.unique(label.dataobj))
+
+
+def test_every_section_gets_a_patient_if_there_are_three(tmp_path):
+    path = write_phantoms(tmp_path / "set", num_patients=3, **SMALL)
+    assert all(load_datalist(path, name) for name in ("training", "validation", "test"))
+
+
+def test_about_one_expression_in_ten_means_nothing(tmp_path):
+    path = write_phantoms(tmp_path / "set", num_patients=100, split=(1, 0, 0), shape=(64, 64, 1), spacing=(5, 5, 5))
+    values = [entry["label_value"] for entry in json.loads(path.read_text())["training"]]
+    assert 0.05 < sum(not value for value in values) / len(values) < 0.2
+    assert 0.08 < sum(len(value) > 1 for value in values) / len(values) < 0.3
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("all of it")
+    with pytest.raises(FileExistsError, match="folder for phantoms must be new or empty"):
+        write_phantoms(tmp_path, num_patients=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(write_phantoms.__globals__, "phantom", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_phantoms(tmp_path / "set", num_patients=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_must_be_a_patient(tmp_path):
+    with pytest.raises(ValueError, match="num_patients must be at least 1, got 0"):
+        write_phantoms(tmp_path / "set", num_patients=0)
+
+
+@pytest.mark.parametrize("split", [(0.5, 0.5), (0.8, 0.1, 0.2), (1.2, -0.1, -0.1)])
+def test_the_split_must_sum_to_one(split, tmp_path):
+    with pytest.raises(ValueError, match="split must be three rates that sum to 1"):
+        write_phantoms(tmp_path / "set", num_patients=3, split=split)
