@@ -82,7 +82,8 @@ def segment(
     Right and left on the pictures are marked R and L.
     """  # noqa: D301
     with _plain_errors(), _plain_warnings() as seen:
-        click.echo("Loading the program takes a moment ...", err=True)
+        if sys.stderr.isatty():
+            click.echo("Loading the program takes a moment ...", err=True)
         from lsms_monai.predictor import BundlePredictor, check_expressions
         from lsms_monai.report import ANSWER_FILE, output_folder, write_report
 
