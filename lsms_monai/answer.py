@@ -147,16 +147,22 @@ def _measure(
     plane_axes = [a for a in range(3) if a != axis]
     hu = image[inside]
     hu = hu[np.isfinite(hu)]
-    centroid = affine[:3, :3] @ (np.argwhere(inside).mean(axis=0) + start) + affine[:3, 3]
+    centroid = affine[:3, :3] @ (_centre(inside) + start) + affine[:3, 3]
     planes = (inside.take(k, axis=axis) for k in range(num_slices))
     return Lesion(
-        volume_ml=float(inside.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000.0),
+        volume_ml=float(np.count_nonzero(inside) * abs(np.linalg.det(affine[:3, :3])) / 1000.0),
         longest_axial_diameter_mm=max(_diameter_mm(plane, affine[:3, plane_axes]) for plane in planes),
         mean_hu=float(hu.mean(dtype=np.float64)) if hu.size else None,
         centroid_mm=(float(centroid[0]), float(centroid[1]), float(centroid[2])),
         slice_range=(int(start[axis]), int(start[axis]) + num_slices - 1),
         confidence=float(probability[inside].mean(dtype=np.float64)),
     )
+
+
+def _centre(inside: np.ndarray) -> np.ndarray:
+    """Mean index along each axis, from the projections: no list of the voxels of a large component is made."""
+    projections = [np.count_nonzero(inside, axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
+    return np.array([np.average(np.arange(len(counts)), weights=counts) for counts in projections])
 
 
 def _diameter_mm(plane: np.ndarray, steps_mm: np.ndarray) -> float:
