@@ -7,6 +7,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
+import knob_table
 import numpy as np
 import pytest
 
@@ -55,23 +56,6 @@ def has_id(config, name):
     return True
 
 
-def is_plain(value):
-    values = value if isinstance(value, list) else [value]
-    return not any(isinstance(part, (dict, list)) or str(part).startswith(("$", "@", "%")) for part in values)
-
-
-def knobs(name):
-    """Top-level plain values of a configuration, as JSON."""
-    config = json.loads(read(f"bundle/configs/{name}.json"))
-    return {key: json.dumps(value) for key, value in config.items() if is_plain(value)}
-
-
-def knob_table():
-    """Rows of the table of knobs in the model card: name -> (default in train.json, default in inference.json)."""
-    rows = re.findall(r"^\| `(\w+)` \| (\S.*?|) *\| (\S.*?|) *\| .+ \|$", read(MODEL_CARD), re.MULTILINE)
-    return {name: (train.strip("`"), inference.strip("`")) for name, train, inference in rows}
-
-
 @pytest.mark.parametrize("words", every("python -m monai.bundle"))
 def test_bundle_commands_name_files_and_ids_that_exist(words):
     assert words[3] in BUNDLE_COMMANDS
@@ -112,9 +96,13 @@ def test_links_inside_the_repository_exist(document):
 
 
 def test_the_table_of_knobs_equals_the_configurations():
-    train, inference = knobs("train"), knobs("inference")
-    expected = {name: (train.get(name, ""), inference.get(name, "")) for name in [*train, *inference]}
-    assert knob_table() == expected
+    card = read(MODEL_CARD)
+    assert knob_table.update(card) == card, "run: python tools/knob_table.py"
+
+
+def test_a_knob_without_a_meaning_is_named():
+    with pytest.raises(ValueError, match=r"each knob must have a row that says what it means, .*hu_window.* has none"):
+        knob_table.update("# Knobs\n\n" + knob_table.HEAD + "\n\n")
 
 
 def test_the_phantom_of_the_demo_has_the_lesions_that_the_demo_asks_for():
