@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lsms_monai.data.anatomy import LIVER
-from lsms_monai.data.lesions import GAP_MM
+from lsms_monai.data.anatomy import LIVER, build_anatomy
+from lsms_monai.data.lesions import GAP_MM, place_lesions
 from lsms_monai.data.phantom import phantom
 
 SPACING = (2.0, 2.0, 5.0)
@@ -52,6 +52,18 @@ def test_left_lesions_lie_further_left_than_right_ones_of_the_same_depth(phantom
         left = [x.centroid_mm for x in made.lesions if x.side == "left"]
         level = [(r, s) for r in right for s in left if abs(r[1] - s[1]) < 5 and made.labels.shape[2] == 1]
         assert all(s[0] < r[0] for r, s in level)  # R is +x: the patient's left has the smaller x
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_lesions_stay_clear_of_the_plane_between_the_lobes(seed):
+    axis = np.arange(-159, 160, 2.0)
+    grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
+    generator = np.random.default_rng(seed)
+    body = build_anatomy(generator, grid)
+    labels, lesions = place_lesions(generator, body, grid, SPACING, 5)
+    for lesion in lesions:
+        distance_mm = body.lobe_mm[labels == lesion.value] * (1 if lesion.side == "left" else -1)
+        assert distance_mm.min() > 6
 
 
 def test_a_lesion_looks_as_it_is_called(phantoms):
