@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import pytest
+import torch
+from monai.losses import DiceCELoss
+
+from lsms_monai.losses import LSMSLoss, RegionSentenceContrastiveLoss, TextToPixelContrastiveLoss
+
+ALIGNMENTS = [RegionSentenceContrastiveLoss, TextToPixelContrastiveLoss]
+
+
+def training_output(batch=4, height=16, width=24, channels=5, ids=None):
+    """What an LSMS returns in training for images of the given size."""
+    generator = torch.Generator().manual_seed(2)
+    draw = lambda *shape: torch.randn(shape, generator=generator).requires_grad_()  # noqa: E731
+    ids = torch.arange(batch)[:, None].repeat(1, 3) if ids is None else torch.tensor(ids)
+    return {
+        "logits": draw(batch, 1, height, width),
+        "pixel_embedding": draw(batch, channels, math.ceil(height / 32) * 8, math.ceil(width / 32) * 8),
+        "sentence_embedding": draw(batch, channels),
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+    }
+
+
+@pytest.fixture
+def label():
+    """A lesion in every image, of another size and place in each, not aligned with the stride."""
+    label = torch.zeros(4, 1, 16, 24)
+    for i in range(4):
+        label[i, 0, i : 7 + i, 3 * i : 5 + 2 * i + 3] = 1
+    return label
+
+
+def cosine(one, other):
+    return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
+
+
+def shares(label, row, column):
+    """Share of a pixel of the embedding map that the label covers, counted pixel by pixel."""
+    height, width = label.shape[1:]
+    inside = [(y, x) for y in range(4 * row, 4 * row + 4) for x in range(4 * column, 4 * column + 4)]
+    return sum(float(label[0, y, x]) for y, x in inside if y < height and x < width) / 16
+
+
+def region(output, label, i):
+    """Mean embedding of the lesion in image i, summed pixel by pixel."""
+    pixels = output["pixel_embedding"][i].tolist()
+    places = [(y, x) for y in range(len(pixels[0])) for x in range(len(pixels[0][0]))]
+    return [sum(channel[y][x] * shares(label[i], y, x) for y, x in places) for channel in pixels]
+
+
+def info_nce(output, label, samples, temperature):
+    """Symmetric InfoNCE over the given samples, pair by pair; equal expressions are one another's positives."""
+    sentences, ids = output["sentence_embedding"].tolist(), output["input_ids"].tolist()
+    score = {(i, j): cosine(region(output, label, i), sentences[j]) / temperature for i in samples for j in samples}
+    losses = []
+    for i in samples:
+        equal = [j for j in samples if ids[i] == ids[j]]
+        for pairs in ([(i, j) for j in samples], [(j, i) for j in samples]):
+            total = math.log(sum(math.exp(score[pair]) for pair in pairs))
+            positives = [pair for pair in pairs if pair[0] in equal and pair[1] in equal]
+            losses.append(sum(total - score[pair] for pair in positives) / len(equal))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 1.0])
+def test_region_sentence_loss_is_info_nce_over_all_pairs(label, temperature):
+    output = training_output()
+    expected = info_nce(output, label, range(4), temperature)
+    assert RegionSentenceContrastiveLoss(temperature)(output, label).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_equal_expressions_are_one_anothers_positives(label):
+    output = training_output(ids=[[1, 7, 2], [1, 8, 2], [1, 7, 2], [1, 7, 3]])
+    expected = info_nce(output, label, range(4), 0.07)
+    assert RegionSentenceContrastiveLoss()(output, label).item() == pytest.approx(expected, rel=1e-4)
+    assert abs(expected - info_nce(training_output(), label, range(4), 0.07)) > 0.1
+
+
+def test_samples_without_a_target_take_no_part(label):
+    output, label = training_output(), label.clone()
+    label[2] = 0
+    expected = info_nce(output, label, [0, 1, 3], 0.07)
+    assert RegionSentenceContrastiveLoss()(output, label).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_text_to_pixel_loss_is_cross_entropy_of_every_pixel(label):
+    output = training_output()
+    losses = []
+    for i in range(4):
+        for y in range(8):
+            for x in range(8):
+                pixel = output["pixel_embedding"][i, :, y, x].tolist()
+                score = cosine(pixel, output["sentence_embedding"][i].tolist()) / 0.07
+                share = shares(label[i], y, x)
+                losses.append(math.log1p(math.exp(-abs(score))) + max(score, 0) - score * share)
+    expected = sum(losses) / len(losses)
+    assert TextToPixelContrastiveLoss()(output, label).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_a_batch_without_any_target_has_a_finite_loss_and_gradient(alignment):
+    output = training_output()
+    loss = alignment()(output, torch.zeros(4, 1, 16, 24))
+    loss.backward()
+    for key in ("pixel_embedding", "sentence_embedding"):
+        assert torch.isfinite(output[key].grad).all()
+
+
+def test_without_any_target_the_region_sentence_loss_is_zero():
+    output = training_output()
+    loss = RegionSentenceContrastiveLoss()(output, torch.zeros(4, 1, 16, 24))
+    loss.backward()
+    assert loss == 0
+    assert not output["pixel_embedding"].grad.any()
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_agreement_of_words_and_pixels_lowers_the_loss(alignment, label):
+    output = training_output()
+    losses = []
+    for _ in range(20):
+        loss = alignment()(output, label)
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, [output["pixel_embedding"], output["sentence_embedding"]])
+        for key, gradient in zip(("pixel_embedding", "sentence_embedding"), gradients, strict=True):
+            output[key] = (output[key] - 0.5 * gradient).detach().requires_grad_()
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("size", [(31, 33), (5, 64)])
+def test_labels_of_any_size_fit_the_padded_embeddings(alignment, size):
+    output = training_output(2, *size)
+    label = torch.zeros(2, 1, *size)
+    label[:, :, -1, -1] = 1
+    assert torch.isfinite(alignment()(output, label))
+
+
+def test_only_the_pixels_under_the_lesion_make_its_region(label):
+    output = training_output()
+    other = {**output, "pixel_embedding": output["pixel_embedding"].clone()}
+    other["pixel_embedding"][:, :, 5:, :] = 100.0  # no lesion reaches below row 20
+    loss = RegionSentenceContrastiveLoss()
+    assert torch.equal(loss(output, label), loss(other, label))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.int64])
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_labels_may_be_integers(alignment, dtype, label):
+    output = training_output()
+    loss = LSMSLoss(alignment=alignment())
+    torch.testing.assert_close(loss(output, label.to(dtype)), loss(output, label))
+
+
+def test_half_precision_outputs_are_compared_in_float32(label):
+    output = training_output()
+    low = {key: value.bfloat16() if value.is_floating_point() else value for key, value in output.items()}
+    loss = LSMSLoss(alignment=RegionSentenceContrastiveLoss())(low, label)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(
+        loss, LSMSLoss(alignment=RegionSentenceContrastiveLoss())(output, label), rtol=0.05, atol=0
+    )
+
+
+def test_the_loss_is_dice_plus_cross_entropy_and_a_weighted_alignment(label):
+    output = training_output()
+    probability = output["logits"].sigmoid()
+    overlap, total = (probability * label).sum((1, 2, 3)), (probability + label).sum((1, 2, 3))
+    dice = 1 - (2 * overlap + 1) / (total + 1)
+    cross_entropy = -(label * probability.log() + (1 - label) * (1 - probability).log())
+    expected = dice.mean() + cross_entropy.mean()
+    torch.testing.assert_close(LSMSLoss()(output, label), expected)
+    alignment = TextToPixelContrastiveLoss()
+    weighted = LSMSLoss(alignment=alignment, alignment_weight=0.3)
+    torch.testing.assert_close(weighted(output, label), expected + 0.3 * alignment(output, label))
+
+
+def test_another_segmentation_loss_takes_the_place_of_the_default(label):
+    output, segmentation = training_output(), DiceCELoss(sigmoid=True, lambda_dice=0.0)
+    expected = segmentation(output["logits"], label)
+    torch.testing.assert_close(LSMSLoss(segmentation)(output, label), expected)
+
+
+def test_samples_without_a_target_teach_to_answer_nothing():
+    output = training_output()
+    output["logits"] = torch.full((4, 1, 16, 24), -3.0, requires_grad=True)
+    LSMSLoss()(output, torch.zeros(4, 1, 16, 24)).backward()
+    assert (output["logits"].grad > 0).all()
