@@ -20,7 +20,7 @@ from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PRED
 from lsms_monai.transforms import SelectExpressiond
 
-PARTS = ("network_def", "preprocessing", "inferer", "postprocessing", "device")
+PARTS = ("network", "preprocessing", "inferer", "postprocessing", "device")
 Progress = Callable[[int, int], None]
 
 
@@ -47,9 +47,9 @@ class BundlePredictor:
         parts = {name: parser.get_parsed_content(name) for name in PARTS}
         self.metadata: dict[str, Any] = parser["_meta_"]
         self.device = torch.device(parts["device"])
-        self.network: nn.Module = parts["network_def"]
+        self.network: nn.Module = parts["network"]
         load_weights(self.network, folder / "models" / "model.pt")
-        self.network.to(self.device).eval()
+        self.network.eval()
         self.inferer = parts["inferer"]
         self._prepare_image, self._prepare_text = split_transforms(
             parts["preprocessing"], SelectExpressiond, without=LoadImaged

@@ -58,6 +58,7 @@ def config(pixdim=(-1, -1, -1)):
         "device": "cpu",
         "bundle_root": ".",
         "network_def": {"_target_": "stub.TwoWordNetwork"},
+        "network": "$@network_def.to(@device)",
         "preprocessing": transform(
             "Compose",
             transforms=[
