@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+import warnings
+
+import nibabel
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
+
+from lsms_monai.data import CTReader
+from lsms_monai.transforms import CheckCTd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+
+
+@pytest.mark.parametrize("shape", [(3, 7, 11, 5), (1, 7, 11), (2, 1, 7, 11, 5)])
+def test_what_is_not_one_volume_is_refused(shape):
+    message = (
+        rf"image must have shape \(1, W, H, D\), got \({', '.join(map(str, shape))}\); give one CT volume or slice"
+    )
+    with pytest.raises(ValueError, match=message):
+        CheckCTd()({"image": torch.zeros(shape)})
+
+
+def test_a_volume_without_any_finite_voxel_is_refused():
+    with pytest.raises(ValueError, match="image must have finite intensities, got none; the file holds no CT"):
+        CheckCTd()({"image": torch.full((1, 7, 11, 5), float("nan"))})
+
+
+def test_voxels_that_are_no_numbers_become_the_lowest_intensity_with_a_warning(image, affine):
+    broken = image.clone()
+    broken[0, 0, 0, :3] = torch.tensor([float("nan"), float("inf"), -float("inf")])
+    with pytest.warns(UserWarning, match="image has 3 voxels that are NaN or infinite; they are set to .* -1000"):
+        checked = CheckCTd()({"image": broken})["image"]
+    assert checked[0, 0, 0].tolist() == [-1000.0, -1000.0, -1000.0, -997.0, -996.0]
+    assert torch.equal(checked[0, 1:].as_tensor(), image[0, 1:].as_tensor())
+    assert torch.equal(checked.affine, affine)
+
+
+def test_intensities_that_are_not_hounsfield_units_are_told(image):
+    with pytest.warns(UserWarning, match=r"intensities lie in 24\.\.1088, a CT in Hounsfield units reaches below -200"):
+        CheckCTd()({"image": image + 1024})
+
+
+def test_a_ct_passes_without_a_word(image):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(CheckCTd()({"image": image})["image"], image)
+
+
+def test_each_slice_gets_its_neighbours_and_ends_are_repeated(image):
+    stacked = StackAdjacentSlicesd(num_adjacent=2)({"image": image})["image"]
+    assert stacked.shape == (5, 7, 11, 5)
+    # The intensity of the body says which slice it is.
+    assert (stacked[:, 3, 5] - 60).T.tolist() == [
+        [0, 0, 0, 1, 2],
+        [0, 0, 1, 2, 3],
+        [0, 1, 2, 3, 4],
+        [1, 2, 3, 4, 4],
+        [2, 3, 4, 4, 4],
+    ]
+
+
+def test_a_single_slice_is_its_own_neighbour(image):
+    stacked = StackAdjacentSlicesd(num_adjacent=1)({"image": image[..., 2:3]})["image"]
+    assert (stacked[:, 3, 5, 0] - 60).tolist() == [2, 2, 2]
+
+
+def test_without_neighbours_nothing_is_stacked(image, affine):
+    stacked = StackAdjacentSlicesd(num_adjacent=0)({"image": image})["image"]
+    assert torch.equal(stacked, image)
+    assert torch.equal(stacked.affine, affine)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant", "others"),
+    [(1, [1], [4]), (4, [4], [1]), ([4], [4], [1]), ([1, 4], [1, 4], []), ([], [], [1, 4]), (None, [1, 4], [])],
+)
+def test_the_target_is_what_the_values_mean_and_the_others_are_the_rest(label, value, meant, others):
+    sample = SelectTargetd()({"label": label, "label_value": value})
+    for key, values in (("label", meant), ("others", others)):
+        expected = sum(((label == value).float() for value in values), torch.zeros(label.shape))
+        assert torch.equal(sample[key].as_tensor(), torch.as_tensor(expected))
+        assert sample[key].dtype == torch.float32
+
+
+def test_without_a_value_every_lesion_is_meant(label):
+    sample = SelectTargetd()({"label": label})
+    assert torch.equal(sample["label"].as_tensor(), (label.as_tensor() > 0).float())
+    assert not sample["others"].any()
+
+
+@pytest.mark.parametrize(("value", "missing"), [(2, r"\[2\]"), ([1, 3, 7], r"\[3, 7\]")])
+def test_a_value_that_does_not_occur_is_refused(label, value, missing):
+    message = rf"label_value must occur in the label, got {missing}; it holds \[0, 1, 4\]"
+    with pytest.raises(ValueError, match=message):
+        SelectTargetd()({"label": label, "label_value": value})
+
+
+def test_label_and_image_of_different_shape_are_refused(image, label):
+    message = r"label and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample the label"
+    with pytest.raises(ValueError, match=message):
+        SelectTargetd()({"image": image, "label": label[..., :4]})
+
+
+def test_stacked_images_still_fit_their_label(image, label):
+    stacked = StackAdjacentSlicesd()({"image": image, "label": label})
+    assert "others" in SelectTargetd()(stacked)
+
+
+def test_other_keys_may_hold_label_and_others(label):
+    sample = SelectTargetd(label_key="mask", others_key="rest")({"mask": label, "label_value": 1})
+    assert {*sample} == {"mask", "rest"}
+
+
+@pytest.mark.parametrize(
+    ("value", "slice_index", "expected"), [(None, 4, 4), (None, 0, 0), (1, None, 2), (4, None, 3), ([], None, 2)]
+)
+def test_the_slice_is_the_wished_or_that_of_the_largest_area_or_the_middle(image, label, value, slice_index, expected):
+    sample = SelectTargetd()({"image": image, "label": label, "label_value": value, "slice_index": slice_index})
+    cut = SelectSliced(keys=["image", "label", "others"])(sample)
+    for key in ("image", "label", "others"):
+        assert torch.equal(cut[key].as_tensor(), sample[key].as_tensor()[..., expected : expected + 1])
+        assert cut[key].affine[:3, 3].tolist() == [70.0, 110.0, -40.0 + 5 * expected]
+
+
+@pytest.mark.parametrize("slice_index", [5, -1])
+def test_a_slice_that_does_not_exist_is_refused(image, label, slice_index):
+    with pytest.raises(ValueError, match=rf"slice_index must lie in 0\.\.4, got {slice_index}"):
+        SelectSliced(keys="image")({"image": image, "label": label, "slice_index": slice_index})
+
+
+def test_a_slice_of_all_channels_is_cut(image, label):
+    stacked = StackAdjacentSlicesd()({"image": image, "label": label, "slice_index": 1})
+    assert SelectSliced(keys="image")(stacked)["image"].shape == (3, 7, 11, 1)
+
+
+def save(folder, name, volume, affine):
+    nibabel.save(nibabel.Nifti1Image(volume[0].numpy(), affine.numpy()), folder / f"{name}.nii.gz")
+    return str(folder / f"{name}.nii.gz")
+
+
+@pytest.mark.parametrize("label_value", [4, [4]])
+def test_selected_targets_of_nifti_files_can_be_resampled(image, label, affine, tmp_path, label_value):
+    # MONAI's Spacingd takes keys that begin with "label_" for meta data of the label, and then fails.
+    sample = {name: save(tmp_path, name, volume, affine) for name, volume in (("image", image), ("label", label))}
+    keys = ["image", "label", "others"]
+    transform = Compose(
+        [
+            LoadImaged(keys=keys[:2], reader=CTReader, ensure_channel_first=True, image_only=True),
+            Orientationd(keys=keys[:2], axcodes="LPS", labels=None),
+            SelectTargetd(),
+            Spacingd(keys=keys, pixdim=(1.0, 1.5, -1.0), mode=("bilinear", "nearest", "nearest")),
+        ]
+    )
+    result = transform({**sample, "label_value": label_value})
+    assert all(isinstance(result[key], MetaTensor) for key in keys)
+    assert {result[key].shape for key in keys} == {(1, 13, 21, 5)}
+    assert result["label"].any(dim=1).any(dim=1)[0].tolist() == [False, False, False, True, False]
+    assert result["others"].any(dim=1).any(dim=1)[0].tolist() == [False, True, True, True, False]
