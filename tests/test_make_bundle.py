@@ -63,4 +63,4 @@ def test_the_unpacked_bundle_runs_with_nothing_but_its_folder_on_the_path(tmp_pa
     folder = tmp_path / make_bundle.NAME
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.json"]
     subprocess.run([*command, "--output_dir", str(tmp_path / "out")], cwd=folder, check=True, capture_output=True)
-    assert list((tmp_path / "out").glob("*_seg.nii.gz"))
+    assert list((tmp_path / "out").glob("*.nii.gz"))
