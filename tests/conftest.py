@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may rely on: no network, two threads, a phantom and a text encoder small enough for a unit test."""
+"""What every test may rely on: no network, two threads, and real CT where there is some."""
 
 import os
 from pathlib import Path
@@ -32,21 +32,3 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real CT data is not at {SHARED_DATA}; set LSMS_DATA to the folder that holds it")
     return SHARED_DATA
-
-
-@pytest.fixture(scope="session")
-def phantom_slice():
-    """One axial slice of a phantom with two lesions, always the same."""
-    from lsms_monai.data.phantom import phantom
-
-    return phantom(seed=0, shape=(96, 80, 1), spacing=(4.0, 4.0, 5.0), num_lesions=2)
-
-
-@pytest.fixture
-def tiny_bert_config():
-    """The settings of a two-layer BERT that reads the ids of the packaged vocabulary."""
-    from transformers import BertConfig
-
-    return BertConfig(
-        vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
-    )
