@@ -141,6 +141,14 @@ def test_the_sentence_is_the_mean_of_its_words(make_lsms, expressions):
         torch.testing.assert_close(sentence, network.align_sentence(words.mean(dim=0)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("mixer", ["grouped", "pooled", "factorized"])
+def test_the_memory_format_does_not_matter(make_lsms, expressions, mixer):
+    network, image = make_lsms(mixer=mixer), torch.rand(2, 1, 37, 61)
+    expected = network(image, *expressions)
+    last = network.to(memory_format=torch.channels_last)(image.to(memory_format=torch.channels_last), *expressions)
+    torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_nothing_changes_while_evaluating(make_lsms, expressions):
     network = make_lsms()
     before = {key: value.clone() for key, value in network.state_dict().items()}
