@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that an answer leaves behind: masks, pictures and `answer.json`, all of them or none."""
 
+import hashlib
 import json
 import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from monai.data.folder_layout import default_name_formatter
+from monai.data.image_writer import ImageWriter
+from monai.transforms import Transform
 
 from lsms_monai.answer import Answer, axial_axis
+from lsms_monai.keys import EXPRESSION
 from lsms_monai.overlay import draw_overlay
 
 SCHEMA_VERSION = 1
@@ -112,6 +118,29 @@ def save_mask(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:
     nib.save(file, path)
 
 
+class MaskWriter(ImageWriter):
+    """Write the masks of MONAI's ``SaveImage`` by `save_mask`: always three axes, as the image has.
+
+    Args:
+        kwargs: what ``SaveImage`` passes to any writer; a mask needs none of it.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+
+    def set_data_array(self, data_array: Any, **kwargs: Any) -> None:
+        """Take a mask (1, W, H, D)."""
+        self.data_obj = np.asarray(data_array)[0]
+
+    def set_metadata(self, meta_dict: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Take the meta data of the mask, of which the affine is needed."""
+        self.affine = np.asarray((meta_dict or {})["affine"], dtype=np.float64)
+
+    def write(self, filename: str | PathLike[Any], verbose: bool = True, **kwargs: Any) -> None:
+        """Write what was taken."""
+        save_mask(Path(filename), np.asarray(self.data_obj), self.affine)
+
+
 def slug(expression: str) -> str:
     """Make a part of a file name from what a person wrote: a-z, 0-9 and hyphens, at most 40.
 
@@ -124,6 +153,23 @@ def slug(expression: str) -> str:
     plain = unicodedata.normalize("NFKD", expression).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return words[:_MAX_SLUG_LENGTH].strip("-") or "expression"
+
+
+def name_by_expression(meta: dict[str, Any], saver: Transform) -> dict[str, Any]:
+    """Name a mask of MONAI's ``SaveImage`` after its image and its expression, another name for every expression.
+
+    Args:
+        meta: meta data of the mask, with the "expression" that ``TokenizeExpressiond`` left there.
+        saver: the transform that asks.
+
+    Returns:
+        What ``monai.data.FolderLayout.filename`` takes.
+    """
+    name = default_name_formatter(meta, saver)
+    stem = re.sub(r"\.(nii\.gz|\w{1,5})$", "", Path(name["subject"]).name).replace(".", "-")
+    expression = str(meta.get(EXPRESSION, ""))
+    digest = hashlib.sha256(expression.encode()).hexdigest()[:6]
+    return {**name, "subject": f"{stem}_{slug(expression)}-{digest}"}
 
 
 def _earlier_results(target: Path) -> list[Path]:

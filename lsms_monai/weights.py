@@ -3,15 +3,12 @@
 
 import hashlib
 import importlib.util
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from ignite.engine import Engine
-from monai.handlers import CheckpointLoader
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -82,7 +79,7 @@ def load_mscan(network: nn.Module, path: str | Path) -> None:
     state = content.get("state_dict", content)
     state = {key.removeprefix("backbone."): value for key, value in state.items()}
     state = {key: value for key, value in state.items() if not re.match(r"(head|decode_head)\.", key)}
-    encoder = network.encoder
+    encoder: Any = network.encoder
     converted = convert_mscan(state, encoder.embeddings[0][0].in_channels)
     ours = encoder.state_dict()
     missing = [key for key in ours if key not in converted and ".language." not in key]
@@ -117,7 +114,8 @@ def load_minilm(network: nn.Module) -> None:
     state = load_file(path)
     # The pooler is not used, and position ids are no weights.
     state = {key: value.float() for key, value in state.items() if "pooler" not in key and "position_ids" not in key}
-    network.text_encoder.model.load_state_dict(state)
+    text_encoder: Any = network.text_encoder
+    text_encoder.model.load_state_dict(state)
 
 
 def save_compact(source: str | Path, target: str | Path) -> None:
@@ -131,24 +129,7 @@ def save_compact(source: str | Path, target: str | Path) -> None:
     is_large = {key: key.startswith("text_encoder.") and value.is_floating_point() for key, value in state.items()}
     partial = Path(f"{target}.partial")
     torch.save({key: value.half() if is_large[key] else value for key, value in state.items()}, partial)
-    os.replace(partial, target)
-
-
-def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | Path) -> None:
-    """Go on from the newest ``checkpoint_epoch=*.pt`` of a training, with its best metric and its best weights.
-
-    Args:
-        trainer: the trainer, not yet run.
-        state: what the checkpoint holds, by name, as it was given to ``CheckpointSaver``.
-        directory: where the training wrote its checkpoints.
-
-    Raises:
-        FileNotFoundError: if there is none to resume from.
-    """
-    found = sorted(Path(directory).glob("checkpoint_epoch=*.pt"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume false")
-    CheckpointLoader(load_path=str(found[-1]), load_dict=dict(state), map_location="cpu")(trainer)
+    partial.replace(target)
 
 
 def _mscan_name(key: str) -> str | None:

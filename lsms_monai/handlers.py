@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engines of the configurations need beyond MONAI's handlers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine
+from monai.handlers import CheckpointLoader
+
+from lsms_monai.keys import IMAGE
+
+
+def image_meta(batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Meta data of the images of a decollated batch, from which ``MetricsSaver`` takes the file names."""
+    return [sample[IMAGE].meta for sample in batch]
+
+
+def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | Path) -> None:
+    """Go on from the newest ``checkpoint_epoch=*.pt`` of a training, with its best metric and its best weights.
+
+    Args:
+        trainer: the trainer, not yet run.
+        state: what the checkpoint holds, by name, as it was given to ``CheckpointSaver``.
+        directory: where the training wrote its checkpoints.
+
+    Raises:
+        FileNotFoundError: if there is none to resume from.
+    """
+    found = sorted(Path(directory).glob("checkpoint_epoch=*.pt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume false")
+    CheckpointLoader(load_path=str(found[-1]), load_dict=dict(state), map_location="cpu")(trainer)  # type: ignore[arg-type]
