@@ -65,8 +65,8 @@ class ExpressionSliceInferer(Inferer):
         source = given if given.get(INPUT_IDS) is not None else getattr(inputs, "meta", {})
         if INPUT_IDS not in source or ATTENTION_MASK not in source:
             raise ValueError(
-                f"an expression is required: {INPUT_IDS} and {ATTENTION_MASK} as arguments or in the image's meta data; "
-                "end the preprocessing with TokenizeExpressiond"
+                f"an expression is required: {INPUT_IDS} and {ATTENTION_MASK} as arguments or in the image's meta "
+                "data; end the preprocessing with TokenizeExpressiond"
             )
         batch = inputs.shape[0]
         ids, mask = (

@@ -8,6 +8,8 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LESION_WEIGHT = 3.0
+
 
 class RegionSentenceContrastiveLoss(nn.Module):
     """Pull the mean embedding of a lesion towards its sentence and away from the other sentences of the batch.
@@ -73,8 +75,9 @@ class LSMSLoss(nn.Module):
     """Segmentation loss plus a weighted contrastive loss.
 
     Args:
-        segmentation: loss of (logits, label); by default Dice + binary cross-entropy, 1 : 1. Its Dice part adds 1 to
-            numerator and denominator, so that samples without a target have a gradient.
+        segmentation: loss of (logits, label); by default Dice + binary cross-entropy, 1 : 1. Dice is that of the whole
+            batch, so that samples without a target and tiny lesions have a gradient; lesion pixels weigh
+            ``LESION_WEIGHT`` times in the cross-entropy.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
@@ -83,7 +86,9 @@ class LSMSLoss(nn.Module):
         self, segmentation: nn.Module | None = None, alignment: nn.Module | None = None, alignment_weight: float = 0.1
     ) -> None:
         super().__init__()
-        self.segmentation = segmentation or DiceCELoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)
+        self.segmentation = segmentation or DiceCELoss(
+            sigmoid=True, batch=True, smooth_nr=1e-3, smooth_dr=1e-3, weight=torch.tensor([LESION_WEIGHT])
+        )
         self.alignment = alignment
         self.alignment_weight = alignment_weight
 

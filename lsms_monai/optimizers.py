@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which parameters learn how fast."""
 
+import re
 from typing import Any
 
 from torch import nn
@@ -23,7 +24,7 @@ def parameter_groups(
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            has_decay = parameter.ndim > 1 and "embedding" not in name and "scale" not in name
+            has_decay = parameter.ndim > 1 and not re.search(r"(_embeddings?(\.weight)?|scale\w*)$", name)
             groups.setdefault(("text_encoder." in name, has_decay), []).append(parameter)
     return [
         {

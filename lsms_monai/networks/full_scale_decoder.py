@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Full-Scale Decoder: features of four scales in, one map at stride 4 out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,11 @@ from torch.nn import functional as F
 from lsms_monai.networks.layers import ChannelNorm
 from lsms_monai.networks.scale_mixers import FactorizedScaleMixer, GroupedScaleMixer, PooledScaleMixer
 
-MIXERS = {"grouped": GroupedScaleMixer, "pooled": PooledScaleMixer, "factorized": FactorizedScaleMixer}
+MIXERS: dict[str, Callable[[int], nn.Module]] = {
+    "grouped": GroupedScaleMixer,
+    "pooled": PooledScaleMixer,
+    "factorized": FactorizedScaleMixer,
+}
 
 
 class FullScaleDecoder(nn.Module):
@@ -47,7 +51,7 @@ class FullScaleDecoder(nn.Module):
         Returns:
             Fused features (B, D, H_0, W_0).
         """
-        batch = max(feature.shape[0] for feature in features)
+        batch = features[-1].shape[0]  # words enter on the way down, so the coarsest map has the largest batch
         features = [feature.expand(batch, -1, -1, -1) for feature in features]
         mixed = self.mixer([enter(feature) for enter, feature in zip(self.enter, features, strict=True)])
         # A 1x1 convolution of the concatenated, up-sampled maps is the sum of up-sampled 1x1 convolutions.

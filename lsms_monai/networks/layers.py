@@ -9,12 +9,15 @@ class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each pixel of a (B, C, H, W) map."""
 
     def forward(self, feature: Tensor) -> Tensor:
+        """Map (B, C, H, W) in, the same shape out."""
         normalized = F.layer_norm(feature.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps)
         return normalized.movedim(-1, 1)
 
 
 class ConvFeedForward(nn.Sequential):
-    """Widen the channels, mix neighbours with a 3x3 depth-wise convolution, narrow again (SegNeXt, arXiv 2209.08575, 3.1).
+    """Widen the channels, mix neighbours with a 3x3 depth-wise convolution, narrow again.
+
+    Guo et al., SegNeXt, arXiv 2209.08575, 3.1.
 
     Args:
         channels: channels C of the (B, C, H, W) map, unchanged by the module.

@@ -47,6 +47,8 @@ class LSMS(nn.Module):
         ValueError: if the variant is unknown or the default expression is not in the text encoder's vocabulary.
     """
 
+    default_input_ids: Tensor
+
     def __init__(
         self,
         variant: str = "tiny",
@@ -127,7 +129,16 @@ class LSMS(nn.Module):
         return self.text_encoder(input_ids, attention_mask)
 
     def segment(self, image: Tensor, word_features: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The part after the text encoder: fused features (B, D, H'/4, W'/4), padded to stride 32, and logits (B, 1, H, W)."""
+        """The part after the text encoder.
+
+        Args:
+            image: (B, C, H, W), any H and W; padded inside to a multiple of 32.
+            word_features: what ``encode_text`` returns.
+            attention_mask: (B, T), 1 for words, 0 for padding.
+
+        Returns:
+            Fused features (B, D, H'/4, W'/4) of the padded image, and logits (B, 1, H, W).
+        """
         height, width = image.shape[2:]
         image = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE))
         fused = self.decoder(self.encoder(image, word_features, attention_mask))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scale-aware Vision-Language Attention, the attention inside every block of the LSMS encoder."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from lsms_monai.networks.layers import ChannelNorm
 
-LANGUAGE_NORMS = {
+LANGUAGE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": ChannelNorm,
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
     "none": lambda channels: nn.Identity(),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three ways for the features of four scales to inform each other; each keeps the shapes of the maps.
 
-The LSMS abstract says that the Full-Scale Decoder models features of all scales globally; the form is not public. "grouped"
-is the project's reading, "pooled" and "factorized" are there to be compared with it (bundle/docs/README.md, "Choices").
+The LSMS abstract says that the Full-Scale Decoder models features of all scales globally; the form is not public.
+"grouped" is the project's reading, "pooled" and "factorized" are there to be compared with it (bundle/docs/README.md,
+"Choices").
 """
 
 import math
@@ -40,9 +41,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, N, D) in, tokens (B, N, D) out."""
-        query, key, value = rearrange(
-            self.query_key_value(self.norm(tokens)), "b n (s h d) -> s b h n d", s=3, h=self.num_heads
-        )
+        projected = self.query_key_value(self.norm(tokens))
+        query, key, value = rearrange(projected, "b n (s h d) -> s b h n d", s=3, h=self.num_heads).unbind()
         attended = F.scaled_dot_product_attention(query, key, value)  # scaled by 1 / sqrt(d)
         return tokens + self.project(rearrange(attended, "b h n d -> b n (h d)"))
 
@@ -177,6 +177,8 @@ class FactorizedScaleMixer(nn.Module):
         rank: number of bases.
         num_steps: multiplicative updates.
     """
+
+    bases: Tensor
 
     def __init__(self, embed_dim: int, *, rank: int = 16, num_steps: int = 6) -> None:
         super().__init__()

@@ -26,6 +26,8 @@ class TextEncoder(nn.Module):
         ValueError: if the source can't be loaded, or has fewer layers than are to be trained.
     """
 
+    model: Any
+
     def __init__(
         self, source: str | Path | Mapping[str, Any] | None = None, *, trainable_layers: int | None = None
     ) -> None:
@@ -63,7 +65,7 @@ class TextEncoder(nn.Module):
             layer.requires_grad_(True)
 
 
-def _build(source: str | Path | Mapping[str, Any]) -> nn.Module:
+def _build(source: str | Path | Mapping[str, Any]) -> Any:
     if isinstance(source, Mapping):
         return AutoModel.from_config(BertConfig(**source), add_pooling_layer=False)
     try:
@@ -71,8 +73,8 @@ def _build(source: str | Path | Mapping[str, Any]) -> nn.Module:
         if path.is_dir() and not any((*path.glob("*.safetensors"), *path.glob("pytorch_model*.bin"))):
             return AutoModel.from_config(AutoConfig.from_pretrained(path), add_pooling_layer=False)
         return AutoModel.from_pretrained(source, add_pooling_layer=False, dtype=torch.float32)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"text encoder must be a directory with config.json or a model name that the hub knows, got {str(source)!r}; "
-            f"without a network give a local directory ({error})"
+            f"text encoder must be a directory with config.json or a model name that the hub knows, got "
+            f"{str(source)!r}; without a network give a local directory ({error})"
         ) from error

@@ -136,7 +136,7 @@ class VisionLanguageEncoder(nn.Module):
         feature = image
         for embedding, blocks, norm in zip(self.embeddings, self.stages, self.norms, strict=True):
             feature = embedding(feature)
-            for block in blocks:
+            for block in blocks.children():
                 feature = block(feature, word_features, attention_mask)
             feature = norm(feature)
             features.append(feature)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, SpatialCrop, Transform
 
 from lsms_monai.keys import IMAGE, LABEL, LABEL_VALUE, OTHERS, SLICE_INDEX
@@ -113,12 +112,10 @@ class SelectTargetd(Transform):
             is_target = is_lesion
         else:
             values = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
-            missing = [int(value) for value in values if not (label == value).any()]
+            present = torch.unique(label).tolist()
+            missing = [value for value in values.tolist() if value < 1 or value not in present]
             if missing:
-                present = [
-                    int(value) for value in torch.unique(label.as_tensor() if isinstance(label, MetaTensor) else label)
-                ]
-                raise ValueError(f"label_value must occur in the label, got {missing}; it holds {present}")
+                raise ValueError(f"label_value must be 1 or more and in the label, got {missing}; it holds {present}")
             is_target = torch.isin(label, values)
         result[self.label_key] = is_target.to(torch.float32)
         result[self.others_key] = (is_lesion & ~is_target).to(torch.float32)

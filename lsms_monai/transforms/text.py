@@ -77,7 +77,13 @@ class TokenizeExpressiond(Transform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
-        tokens = self.tokenizer(result[EXPRESSION], verbose=False)["input_ids"]
+        # A person may write "[SEP]"; it is three pieces of text, not the token.
+        tokens = self.tokenizer(result[EXPRESSION], verbose=False, split_special_tokens=True)["input_ids"]
+        if result[EXPRESSION] and set(tokens[1:-1]) <= {self.tokenizer.unk_token_id}:
+            warnings.warn(
+                f"expression {result[EXPRESSION]!r:.80} has no word that the model knows; name the lesion in English",
+                stacklevel=2,
+            )
         if len(tokens) > self.max_length:
             kept = self.tokenizer.decode(tokens[1 : self.max_length - 1])
             warnings.warn(
