@@ -51,7 +51,6 @@ def test_norms_biases_scales_and_position_embeddings_do_not_decay(network):
         assert {decay for name, decay in decays.items() if name.endswith(ending)} == {0.0}, ending
 
 
-@pytest.mark.xfail(reason="the stem and the down-samplings, encoder.embeddings, are taken for embeddings")
 def test_the_weights_of_all_convolutions_and_linear_layers_decay(network):
     decays = {name: decay for name, (_, decay) in settings(network).items()}
     layers = [name for name, module in network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]

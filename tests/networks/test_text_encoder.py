@@ -65,6 +65,14 @@ def test_a_source_that_is_nowhere_is_refused(source):
         TextEncoder(source)
 
 
+@pytest.mark.parametrize("config", [None, "{}", "no json"])
+def test_a_directory_without_a_readable_config_is_refused(tmp_path, config):
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ValueError, match=f"text encoder must be a directory with config.json .* got '{tmp_path}'"):
+        TextEncoder(tmp_path)
+
+
 @pytest.mark.parametrize("count", [-1, 3])
 def test_layers_that_do_not_exist_cannot_be_trained(bert, count):
     with pytest.raises(ValueError, match=rf"trainable_layers must lie in 0\.\.2, got {count}"):

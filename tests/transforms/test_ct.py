@@ -88,9 +88,9 @@ def test_without_a_value_every_lesion_is_meant(label):
     assert not sample["others"].any()
 
 
-@pytest.mark.parametrize(("value", "missing"), [(2, r"\[2\]"), ([1, 3, 7], r"\[3, 7\]")])
+@pytest.mark.parametrize(("value", "missing"), [(2, r"\[2\]"), ([1, 3, 7], r"\[3, 7\]"), (0, r"\[0\]")])
 def test_a_value_that_does_not_occur_is_refused(label, value, missing):
-    message = rf"label_value must occur in the label, got {missing}; it holds \[0, 1, 4\]"
+    message = rf"label_value must be 1 or more and in the label, got {missing}; it holds \[0, 1, 4\]"
     with pytest.raises(ValueError, match=message):
         SelectTargetd()({"label": label, "label_value": value})
 

@@ -101,10 +101,23 @@ def test_any_prompt_is_plain_text(tokenize, prompt):
     assert sample["attention_mask"].sum() == len(words) >= 3
 
 
-@pytest.mark.xfail(reason="the tokenizer takes the names of its special tokens for these tokens")
 def test_names_of_special_tokens_are_plain_text_too(tokenize):
     sample = tokenize({"expression": "[PAD] [MASK] [SEP]"})
     assert not {0, 103} & {*sample["input_ids"][sample["attention_mask"] == 1].tolist()}
+
+
+@pytest.mark.parametrize("prompt", ["肝病变", "🫀 🫁", "\x00"])
+def test_an_expression_without_a_known_word_is_told(tokenize, prompt):
+    with pytest.warns(
+        UserWarning, match=r"expression '.*' has no word that the model knows; name the lesion in English"
+    ):
+        tokenize({"expression": prompt})
+
+
+def test_an_empty_expression_that_was_allowed_is_not_told(tokenize):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tokenize({"expression": ""})["attention_mask"].sum() == 2
 
 
 def test_case_and_accents_do_not_matter(tokenize):
