@@ -87,7 +87,7 @@ class LSMSLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.segmentation = segmentation or DiceCELoss(
-            sigmoid=True, batch=True, smooth_nr=1e-3, smooth_dr=1e-3, weight=torch.tensor([LESION_WEIGHT])
+            sigmoid=True, batch=True, smooth_nr=1e-3, smooth_dr=1e-3, weight=torch.tensor(LESION_WEIGHT)
         )
         self.alignment = alignment
         self.alignment_weight = alignment_weight

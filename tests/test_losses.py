@@ -177,7 +177,6 @@ def test_the_loss_is_batch_dice_plus_cross_entropy_and_a_weighted_alignment(labe
     torch.testing.assert_close(weighted(output, label), expected + 0.3 * alignment(output, label))
 
 
-@pytest.mark.xfail(reason="the weight of the lesion pixels stays on the CPU")
 @pytest.mark.parametrize("alignment", [None, TextToPixelContrastiveLoss()])
 def test_the_loss_runs_where_the_logits_are(alignment, label):
     output = {key: value.to("meta") for key, value in training_output().items()}

@@ -46,7 +46,8 @@ class FullScaleDecoder(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """
         Args:
-            features: [(B, C_i, H_i, W_i)] at strides 4, 8, 16, 32, fine to coarse; a map with batch 1 serves all.
+            features: [(B, C_i, H_i, W_i)] at strides 4, 8, 16, 32, fine to coarse; a map with batch 1
+                that no word has entered serves all expressions.
 
         Returns:
             Fused features (B, D, H_0, W_0).
