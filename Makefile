@@ -13,7 +13,7 @@ DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
 DEMO_SEED := 54
 
-.PHONY: help demo test lint format bundle
+.PHONY: help demo test slow lint format bundle
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1	/' | expand -t 16
@@ -42,6 +42,9 @@ demo: $(VENV)/.base ## segment one phantom CT by two expressions
 
 test: lint ## check style and types, then run the tests
 	$(BIN)/python -m pytest
+
+slow: $(VENV)/.dev ## run the tests that take longer: exports, the packed bundle, the benchmark
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
