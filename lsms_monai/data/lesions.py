@@ -12,7 +12,7 @@ from scipy import ndimage
 from lsms_monai.data.anatomy import LIVER, Anatomy, Grid
 from lsms_monai.data.meaning import LesionAttributes
 
-DIAMETER_MM = (7.0, 50.0)
+DIAMETER_MM = (14.0, 60.0)
 GAP_MM = 4.0  # between two lesions
 CAPSULE_MM = 2.0  # between a lesion and the liver's edge
 LOBE_MARGIN_MM = 7.0  # between a lesion and the plane between the lobes

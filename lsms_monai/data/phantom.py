@@ -22,7 +22,7 @@ from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
 
 NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
-RECIPE = 1  # raise it when a seed no longer gives the same voxels and expressions
+RECIPE = 2  # raise it when a seed no longer gives the same voxels and expressions
 SECTIONS = ("training", "validation", "test")
 
 
