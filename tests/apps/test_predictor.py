@@ -71,7 +71,8 @@ def test_the_images_part_runs_once_for_all_expressions(stub_bundle):
 def test_an_expression_is_never_executed(stub_bundle, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     nasty = ["$open('executed', 'w')", "%configs/inference.json", "@network_def", "lesion #2::3", "囊肿 🩻"]
-    answers = BundlePredictor(stub_bundle).predict(scene()[0], AFFINE, nasty)
+    with pytest.warns(UserWarning, match="no word that the model knows"):  # of the last one
+        answers = BundlePredictor(stub_bundle).predict(scene()[0], AFFINE, nasty)
     assert [answer.expression for answer in answers] == nasty
     assert not (tmp_path / "executed").exists()
 

@@ -69,7 +69,8 @@ def test_lesions_stay_clear_of_the_plane_between_the_lobes(seed):
 def test_a_lesion_looks_as_it_is_called(phantoms):
     for made in phantoms:
         for lesion in (x for x in made.lesions if x.diameter_mm > 14):
-            hu = np.median(made.image[made.labels == lesion.value])
+            core = ndimage.binary_erosion(made.labels == lesion.value, np.ones((3, 3, 1)))  # blur reaches the rim
+            hu = np.median(made.image[core])
             assert hu == pytest.approx(lesion.hu, abs=15)
             assert (hu > made.liver_hu + 15) if lesion.kind == "hyperdense" else (hu < made.liver_hu - 15)
             assert (lesion.hu <= 20) == (lesion.kind == "cyst")
