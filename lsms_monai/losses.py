@@ -76,8 +76,8 @@ class LSMSLoss(nn.Module):
 
     Args:
         segmentation: loss of (logits, label); by default Dice + binary cross-entropy, 1 : 1. Dice is that of the whole
-            batch, so that samples without a target and tiny lesions have a gradient; lesion pixels weigh
-            ``LESION_WEIGHT`` times in the cross-entropy.
+            batch, so that samples without a target have a gradient, and large lesions count more than small ones;
+            lesion pixels weigh ``LESION_WEIGHT`` times in the cross-entropy.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
