@@ -14,8 +14,6 @@ import click
 
 import lsms_monai
 
-VOLUME_SHAPE, VOLUME_SPACING_MM = (160, 160, 24), (2.0, 2.0, 5.0)
-SLICE_SHAPE, SLICE_SPACING_MM = (160, 160, 1), (2.0, 2.0, 5.0)
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 _EXPECTED = (ValueError, TypeError, OSError, RuntimeError, MemoryError, ImportError)
 
@@ -133,10 +131,10 @@ def phantom(out: Path, patients: int, seed: int, volumes: bool) -> None:
     with _plain_errors(), _plain_warnings():
         import json
 
-        from lsms_monai.data import write_phantoms
+        from lsms_monai.data.phantom import SLICE_SHAPE, VOLUME_SHAPE, write_phantoms
 
-        shape, spacing = (VOLUME_SHAPE, VOLUME_SPACING_MM) if volumes else (SLICE_SHAPE, SLICE_SPACING_MM)
-        datalist = write_phantoms(out, num_patients=patients, seed=seed, shape=shape, spacing=spacing)
+        shape = VOLUME_SHAPE if volumes else SLICE_SHAPE
+        datalist = write_phantoms(out, num_patients=patients, seed=seed, shape=shape)
         sections = json.loads(datalist.read_text(encoding="utf-8"))
         entries = [entry for name in ("training", "validation", "test") for entry in sections[name]]
         click.echo(f"{patients} phantoms and {len(entries)} expressions: {datalist}")

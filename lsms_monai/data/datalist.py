@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lsms_monai.data.phantom import RECIPE, write_phantoms
+from lsms_monai.data.phantom import RECIPE, VOLUME_SHAPE, write_phantoms
 from lsms_monai.data.reader import find_images
 from lsms_monai.data.rewording import reword
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID, SLICE_INDEX
@@ -120,7 +120,7 @@ def inference_data(
         return [{IMAGE: str(image), EXPRESSION: expression} for image in find_images(dataset_dir)]
     path = Path(phantom_dir) / "datalist.json"
     if not path.is_file():
-        write_phantoms(phantom_dir, num_patients=1, split=(0, 0, 1), shape=(160, 160, 24), num_lesions=3)
+        write_phantoms(phantom_dir, num_patients=1, split=(0, 0, 1), shape=VOLUME_SHAPE, num_lesions=3)
     return [{IMAGE: load_datalist(path, "test")[0][IMAGE], EXPRESSION: expression}]
 
 

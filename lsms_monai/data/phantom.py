@@ -23,6 +23,8 @@ from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
 
 NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
 RECIPE = 2  # raise it when a seed no longer gives the same voxels and expressions
+SLICE_SHAPE, VOLUME_SHAPE = (160, 160, 1), (160, 160, 24)  # voxels (W, H, D)
+SPACING_MM = (2.0, 2.0, 5.0)
 SECTIONS = ("training", "validation", "test")
 
 
@@ -50,8 +52,8 @@ class Phantom:
 def phantom(
     seed: int | Sequence[int] | Generator,
     *,
-    shape: tuple[int, int, int] = (160, 160, 1),
-    spacing: tuple[float, float, float] = (2.0, 2.0, 5.0),
+    shape: tuple[int, int, int] = SLICE_SHAPE,
+    spacing: tuple[float, float, float] = SPACING_MM,
     num_lesions: int | None = None,
 ) -> Phantom:
     """Make one abdomen; the same seed gives the same voxels.
@@ -88,8 +90,8 @@ def write_phantoms(
     num_patients: int,
     split: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
-    shape: tuple[int, int, int] = (160, 160, 1),
-    spacing: tuple[float, float, float] = (2.0, 2.0, 5.0),
+    shape: tuple[int, int, int] = SLICE_SHAPE,
+    spacing: tuple[float, float, float] = SPACING_MM,
     expressions_per_image: int = 3,
     num_lesions: int | None = None,
 ) -> Path:
