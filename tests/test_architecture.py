@@ -34,8 +34,11 @@ MAY_IMPORT = {
     "overlay": {"answer"},
     "bundle_parts": {"keys"},
     "report": {"answer", "overlay", "keys"},
-    "predictor": {"answer", "bundle_parts", "transforms", "keys"},
-    "cli": {"predictor", "report", "data"},
+    "resolution": {"answer", "data", "keys"},
+    "predictor": {"answer", "bundle_parts", "data", "resolution", "transforms", "keys"},
+    "evaluation": {"evaluation", "answer", "data", "metrics", "overlay", "predictor", "keys"},
+    "dicom_seg": {"answer", "keys"},
+    "cli": {"cli", "answer", "data", "dicom_seg", "evaluation", "predictor", "report"},
     "__main__": {"cli"},
 }
 HEAVY = {"torch", "monai", "transformers", "ignite", "SimpleITK", "nibabel", "scipy", "numpy", "PIL"}

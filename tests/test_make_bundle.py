@@ -27,7 +27,7 @@ def test_there_is_one_top_folder_with_the_package_and_without_caches(tree):
     make_bundle.check(files)
     names = zipfile.ZipFile(make_bundle.pack(files, tree / "dist/x.zip")).namelist()
     assert {name.partition("/")[0] for name in names} == {make_bundle.NAME}
-    assert f"{make_bundle.NAME}/lsms_monai/cli.py" in names
+    assert f"{make_bundle.NAME}/lsms_monai/cli/segment.py" in names
     assert not [name for name in names if "__pycache__" in name]
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from stub import AFFINE, CountImages, scene
 
 import lsms_monai
-from lsms_monai.cli import _default_bundle, main
+from lsms_monai.cli import main
+from lsms_monai.cli.shell import default_bundle
 
 DARK, BRIGHT = "the dark lesion", "the bright lesion"
 
@@ -226,7 +227,7 @@ def test_the_bundle_of_the_working_directory_is_the_default(stub_bundle, ct, tmp
 
 def test_elsewhere_the_bundle_of_the_installation_is_the_default(tmp_path, monkeypatch, repository):
     monkeypatch.chdir(tmp_path)
-    assert _default_bundle() == repository / "bundle"
+    assert default_bundle() == repository / "bundle"
 
 
 def test_phantom_writes_a_data_set_and_says_what_to_try(tmp_path):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lsms segment`: outline in a CT what expressions name."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+import lsms_monai
+from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, read_image
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("expressions", nargs=-1, required=True, metavar="EXPRESSION [EXPRESSION ...]")
+@click.option(
+    "-o",
+    "--output-dir",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the results; made if need be.",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    envvar="LSMS_BUNDLE",
+    help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
+)
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
+@click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run in the output folder.")
+def segment(
+    image: Path,
+    expressions: tuple[str, ...],
+    output_dir: Path,
+    bundle: Path | None,
+    device: str | None,
+    overwrite: bool,
+) -> None:
+    """Outline in a CT what each EXPRESSION names.
+
+    IMAGE is a CT in Hounsfield units: one file (.nii, .nii.gz, .nrrd, .mha, .dcm, or a .png/.jpg slice) or the folder
+    of one DICOM series. An EXPRESSION is a short English phrase as in a report, in quotes; left and right are the
+    patient's. Several expressions give several, independent answers; "nothing found" is an answer too.
+
+    \b
+    Examples:
+      lsms segment ct.nii.gz "the largest lesion in the right lobe" -o results
+      lsms segment dicom_folder "the cyst" "all hypodense lesions" -o results
+
+    \b
+    For every expression the output folder receives
+      NN_words_overlay.png  a picture of the slice with the largest area: look at it first
+      NN_words_seg.nii.gz   the mask, 1 inside, in the geometry of the CT
+    and once
+      answer.json           found or not; volume, longest axial diameter, mean HU,
+                            position, slices and confidence of every lesion
+
+    Right and left on the pictures are marked R and L.
+    """  # noqa: D301
+    with plain_errors(), plain_warnings() as seen:
+        if sys.stderr.isatty():
+            click.echo("Loading the program takes a moment ...", err=True)
+        from lsms_monai.predictor import BundlePredictor, check_expressions
+        from lsms_monai.report import ANSWER_FILE, output_folder, write_report
+
+        check_expressions(expressions)
+        with output_folder(output_dir, overwrite=overwrite) as folder:
+            volume, affine = read_image(image)
+            bundle = bundle or default_bundle()
+            predictor = BundlePredictor(bundle, device)
+            start = time.perf_counter()
+            with click.progressbar(length=1, label="Segmenting slices", file=sys.stderr) as bar:
+
+                def progress(done: int, total: int) -> None:
+                    bar.length = total
+                    bar.update(done - bar.pos)
+
+                answers = predictor.predict(volume, affine, expressions, progress=progress)
+            model = {key: predictor.metadata.get(key) for key in ("name", "version")}
+            about = {
+                "image": str(image),
+                "model": {**model, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__},
+                "duration_s": round(time.perf_counter() - start, 2),
+                "warnings": seen,
+            }
+            content = write_report(folder, volume, affine, answers, about)
+        for answer in content["answers"]:
+            click.echo(f"“{answer['expression']}”\n  {answer['summary']}\n  {output_dir / answer['overlay']}")
+        click.echo(f"All numbers: {output_dir / ANSWER_FILE}")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: reading a CT, finding the bundle, and errors and warnings as single lines."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+import lsms_monai
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+_EXPECTED = (ValueError, TypeError, OSError, RuntimeError, MemoryError, ImportError)
+
+
+def read_image(path: Path) -> tuple[Any, Any]:
+    """HU (W, H, D) and affine of a file or DICOM folder."""
+    from lsms_monai.data import CTReader
+    from lsms_monai.data.reader import PICTURE_SUFFIXES
+
+    if not path.exists():
+        raise FileNotFoundError(f"image not found: {path}; give a CT file or the folder of one DICOM series")
+    reader = CTReader()
+    volume, meta = reader.get_data(reader.read(path))
+    if path.name.lower().endswith(PICTURE_SUFFIXES):
+        warnings.warn(
+            "a picture does not say how large a pixel is: volumes and diameters are not in true mm", stacklevel=2
+        )
+    return volume, meta["affine"]
+
+
+def default_bundle() -> Path:
+    """The bundle of the working directory, of the checkout this package lies in, or the one it is packed into."""
+    package = Path(lsms_monai.__file__).parent
+    candidates = [Path("bundle"), package.parent / "bundle", package.parent]
+    return next((folder for folder in candidates if (folder / "configs" / "inference.json").is_file()), candidates[0])
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn an error into one line and an exit status that is not 0."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted: nothing was written.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except click.exceptions.Exit:
+        raise
+    except Exception as error:
+        name = "" if isinstance(error, _EXPECTED) else f"unexpected {type(error).__name__}, please report it: "
+        raise click.ClickException(name + " ".join(str(error).split())) from error
+
+
+@contextmanager
+def plain_warnings() -> Iterator[list[str]]:
+    """Show our own warnings as single lines, once each, and no library's; yields what was shown."""
+    package = Path(lsms_monai.__file__).parent
+    seen: list[str] = []
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:
+        text = " ".join(str(message).split())
+        if package in Path(filename).parents and text not in seen:
+            seen.append(text)
+            click.echo(f"Warning: {text}", err=True)
+
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        try:
+            yield seen
+        finally:
+            logging.disable(logging.NOTSET)
