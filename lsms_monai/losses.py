@@ -8,7 +8,10 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LESION_WEIGHT = 3.0
+from lsms_monai.keys import MEANT, NOT_MEANT, UNKNOWN
+
+LESION_WEIGHT = 3.0  # of lesion pixels in the cross-entropy
+SURE_OF_NOTHING = -20.0  # a logit
 
 
 class RegionSentenceContrastiveLoss(nn.Module):
@@ -72,33 +75,56 @@ class TextToPixelContrastiveLoss(nn.Module):
 
 
 class LSMSLoss(nn.Module):
-    """Segmentation loss plus a weighted contrastive loss.
+    """Segmentation of the meant lesions, of every lesion whatever the words, and agreement of words and pixels.
+
+    The label holds for each pixel a code of `lsms_monai.keys`; pixels of which nothing is known count nowhere.
 
     Args:
-        segmentation: loss of (logits, label); by default Dice + binary cross-entropy, 1 : 1. Dice is that of the whole
-            batch, so that samples without a target have a gradient, and large lesions count more than small ones;
-            lesion pixels weigh ``LESION_WEIGHT`` times in the cross-entropy.
+        batch_dice: take Dice over the whole batch, with which training from random weights starts at once, and not for
+            each image, with which small lesions count as much as large ones.
+        lesion_weight: weight of the segmentation of every lesion.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
 
     def __init__(
-        self, segmentation: nn.Module | None = None, alignment: nn.Module | None = None, alignment_weight: float = 0.1
+        self,
+        *,
+        batch_dice: bool = True,
+        lesion_weight: float = 0.5,
+        alignment: nn.Module | None = None,
+        alignment_weight: float = 0.1,
     ) -> None:
         super().__init__()
-        self.segmentation = segmentation or DiceCELoss(
-            sigmoid=True, batch=True, smooth_nr=1e-3, smooth_dr=1e-3, weight=torch.tensor(LESION_WEIGHT)
+        # Smoothing by one pixel gives an image without a target a gradient, too.
+        self.segmentation = DiceCELoss(
+            sigmoid=True, batch=batch_dice, smooth_nr=1.0, smooth_dr=1.0, weight=torch.tensor(LESION_WEIGHT)
         )
+        self.lesion_weight = lesion_weight
         self.alignment = alignment
         self.alignment_weight = alignment_weight
 
     def forward(self, output: Mapping[str, Tensor], label: Tensor) -> Tensor:
-        """As ``RegionSentenceContrastiveLoss.forward``."""
-        label = label.float()
-        loss = self.segmentation(output["logits"].float(), label)
+        """
+        Args:
+            output: what ``LSMS`` returns in training.
+            label: (B, 1, H, W), what ``SelectTargetd`` gives.
+
+        Returns:
+            A scalar.
+        """
+        meant, unknown = label == MEANT, label == UNKNOWN
+        lesion = meant | (label == NOT_MEANT)
+        loss = self._segment(output["logits"], meant, unknown)
+        if self.lesion_weight:
+            loss = loss + self.lesion_weight * self._segment(output["lesion_logits"], lesion, unknown)
         if self.alignment is not None:
-            loss = loss + self.alignment_weight * self.alignment(output, label)
+            loss = loss + self.alignment_weight * self.alignment(output, meant)
         return loss
+
+    def _segment(self, logits: Tensor, target: Tensor, unknown: Tensor) -> Tensor:
+        """Dice + cross-entropy; an unknown pixel counts as rightly answered."""
+        return self.segmentation(logits.float().masked_fill(unknown, SURE_OF_NOTHING), target.float())
 
 
 def _at_stride(label: Tensor, pixels: Tensor) -> Tensor:

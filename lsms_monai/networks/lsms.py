@@ -86,8 +86,8 @@ class LSMS(nn.Module):
         )
         self.decoder = FullScaleDecoder(self.encoder.out_channels, sizes["embed_dim"], mixer=mixer)
         finest = self.encoder.strides[0]
-        # Sub-pixel logits: a lesion of 6 mm is smaller than one cell of the finest map.
-        self.head = nn.Sequential(nn.Conv2d(sizes["embed_dim"], finest**2, 1), nn.PixelShuffle(finest))
+        # Two maps, the meant lesions and every lesion; sub-pixel, as a lesion may be smaller than one finest cell.
+        self.head = nn.Sequential(nn.Conv2d(sizes["embed_dim"], 2 * finest**2, 1), nn.PixelShuffle(finest))
         self.align_pixels = nn.Conv2d(sizes["embed_dim"], alignment_channels, 1)
         self.align_sentence = nn.Linear(self.text_encoder.text_dim, alignment_channels)
         self.register_buffer("default_input_ids", torch.tensor([tuple(default_input_ids)]), persistent=False)
@@ -103,8 +103,9 @@ class LSMS(nn.Module):
 
         Returns:
             In evaluation, logits (B, 1, H, W); an image batch of 1 serves all expressions and the other way round. In
-            training, a dictionary with "logits", and for the contrastive losses "pixel_embedding" (B, P, H/4, W/4),
-            "sentence_embedding" (B, P), "input_ids" (B, T) and "attention_mask" (B, T).
+            training, a dictionary with "logits", with "lesion_logits" (B, 1, H, W) of every lesion whatever the words,
+            and for the contrastive losses "pixel_embedding" (B, P, H/4, W/4), "sentence_embedding" (B, P), "input_ids"
+            (B, T) and "attention_mask" (B, T).
         """
         if input_ids is None:
             input_ids, attention_mask = self.default_input_ids, None
@@ -113,11 +114,12 @@ class LSMS(nn.Module):
         word_features = self.encode_text(input_ids, attention_mask)
         fused, logits = self.segment(image, word_features, attention_mask)
         if not self.training:
-            return logits
+            return logits[:, :1]
         sentence_features = word_features.sum(dim=1) / attention_mask.sum(dim=1, keepdim=True)
         batch = logits.shape[0]
         return {
-            "logits": logits,
+            "logits": logits[:, :1],
+            "lesion_logits": logits[:, 1:],
             "pixel_embedding": self.align_pixels(fused),
             "sentence_embedding": self.align_sentence(sentence_features).expand(batch, -1),
             "input_ids": input_ids.expand(batch, -1),
@@ -137,7 +139,8 @@ class LSMS(nn.Module):
             attention_mask: (B, T), 1 for words, 0 for padding.
 
         Returns:
-            Fused features (B, D, H'/4, W'/4) of the padded image, and logits (B, 1, H, W).
+            Fused features (B, D, H'/4, W'/4) of the padded image, and logits (B, 2, H, W) of the lesions that are meant
+            and of every lesion.
         """
         height, width = image.shape[2:]
         image = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE))

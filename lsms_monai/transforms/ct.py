@@ -2,14 +2,24 @@
 """What MONAI lacks between a CT volume and a slice with its target."""
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, SpatialCrop, Transform
 
-from lsms_monai.keys import IMAGE, LABEL, LABEL_VALUE, OTHERS, SLICE_INDEX
+from lsms_monai.keys import (
+    IMAGE,
+    LABEL,
+    LABEL_VALUE,
+    MEANT,
+    NO_LESION,
+    NOT_MEANT,
+    SLICE_INDEX,
+    UNKNOWN,
+    UNKNOWN_VALUE,
+)
 
 LOWEST_EXPECTED_HU = -200.0  # any CT with air or lung around or in the body goes far below
 
@@ -81,21 +91,21 @@ class StackAdjacentSlicesd(MapTransform):
 
 
 class SelectTargetd(Transform):
-    """Split a label map into the lesions that the expression means and the others.
+    """Say for each voxel of a label map what it is to the expression: a code of `lsms_monai.keys`.
 
-    The sample's "label_value" (an int or a list of ints; absent means every value above 0) says which are meant.
+    The sample's "label_value" (an int or a list of ints; absent means every lesion) says which lesions are meant. The
+    value 255 of the label map marks voxels of which nothing is known.
 
     Args:
-        label_key: label map (1, ...), integers; becomes 1 on the meant lesions, 0 elsewhere.
-        others_key: where the mask of the other lesions goes.
+        label_key: label map (1, ...), integers; becomes 0 without a lesion, 1 on the meant lesions, 2 on the others,
+            3 where nothing is known.
 
     Raises:
         ValueError: if the label differs in shape from the image, or a meant value does not occur in it.
     """
 
-    def __init__(self, label_key: str = LABEL, others_key: str = OTHERS) -> None:
+    def __init__(self, label_key: str = LABEL) -> None:
         self.label_key = label_key
-        self.others_key = others_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
@@ -105,21 +115,24 @@ class SelectTargetd(Transform):
                 f"label and image must have the same shape, got {tuple(label.shape[1:])} and "
                 f"{tuple(result[IMAGE].shape[1:])}; resample the label onto the image"
             )
-        is_lesion = label > 0
+        unknown = label == UNKNOWN_VALUE
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)
-        if values is None:
-            is_target = is_lesion
-        else:
-            values = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
-            present = torch.unique(label).tolist()
-            missing = [value for value in values.tolist() if value < 1 or value not in present]
-            if missing:
-                raise ValueError(f"label_value must be 1 or more and in the label, got {missing}; it holds {present}")
-            is_target = torch.isin(label, values)
-        result[self.label_key] = is_target.to(torch.float32)
-        result[self.others_key] = (is_lesion & ~is_target).to(torch.float32)
+        meant = (label > 0) & ~unknown if values is None else self._meant(label, values)
+        code = torch.full_like(label, NOT_MEANT, dtype=torch.float32)
+        code[label == 0] = NO_LESION
+        code[unknown] = UNKNOWN
+        code[meant] = MEANT
+        result[self.label_key] = code
         return result
+
+    def _meant(self, label: torch.Tensor, values: int | Sequence[int]) -> torch.Tensor:
+        wanted = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
+        present = [int(value) for value in torch.unique(label) if value != UNKNOWN_VALUE]
+        missing = [int(value) for value in wanted if value < 1 or value not in present]
+        if missing:
+            raise ValueError(f"label_value must be 1 or more and in the label, got {missing}; it holds {present}")
+        return torch.isin(label, wanted)
 
 
 class SelectSliced(MapTransform):
@@ -130,7 +143,7 @@ class SelectSliced(MapTransform):
 
     Args:
         keys: volumes to cut, all of one shape.
-        label_key: mask (1, W, H, D) of the target.
+        label_key: what ``SelectTargetd`` gives, (1, W, H, D).
 
     Raises:
         ValueError: if the slice does not exist.
@@ -157,5 +170,5 @@ class SelectSliced(MapTransform):
             if not 0 <= index < depth:
                 raise ValueError(f"slice_index must lie in 0..{depth - 1}, got {index}")
             return index
-        areas = label.sum(dim=(0, 1, 2))
+        areas = (label == MEANT).sum(dim=(0, 1, 2))
         return int(areas.argmax()) if areas.max() > 0 else depth // 2
