@@ -17,23 +17,31 @@ RANKS = ("largest", "smallest", "darkest", "brightest")
 
 @dataclass(frozen=True)
 class LesionAttributes:
-    """What can be said about one lesion.
+    """What can be said about one lesion; None where nobody can tell or where it lies too near a border.
 
     Args:
         value: its value in the label map.
         side: hepatic lobe, "right" or "left" of the patient.
-        kind: "cyst", "hypodense" or "hyperdense".
-        hu: attenuation in HU.
-        diameter_mm: diameter of the circle with the area of its largest axial section.
+        kind: "cyst" (water), "hypodense" (solid, darker than the liver), "hyperdense" (brighter), "rim" (dark core,
+            bright rim) or "calcified" (above some 200 HU).
+        hu: mean attenuation of its core in HU.
+        diameter_mm: diameter of the circle with the area of its largest axial section; in pixels if their size is
+            not known.
         centroid_mm: centre in RAS mm.
+        depth: "anterior" or "posterior" part of the liver.
+        capsule: "subcapsular" or "central".
+        level: "upper" (under the dome) or "lower" part of the liver; volumes only.
     """
 
     value: int
-    side: str
+    side: str | None
     kind: str
     hu: float
     diameter_mm: float
     centroid_mm: tuple[float, float, float]
+    depth: str | None = None
+    capsule: str | None = None
+    level: str | None = None
 
 
 @dataclass(frozen=True)
