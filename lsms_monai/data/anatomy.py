@@ -28,12 +28,14 @@ class Anatomy:
         hu: noise-free HU, float32.
         organs: uint8 map of organ codes, 0 elsewhere.
         lobe_mm: distance to the plane between the hepatic lobes, positive on the patient's left.
+        depth_mm: distance to the coronal plane through the liver's middle, positive to the back.
         liver_hu: HU of the parenchyma.
     """
 
     hu: np.ndarray
     organs: np.ndarray
     lobe_mm: np.ndarray
+    depth_mm: np.ndarray
     liver_hu: float
 
     def paint(self, where: np.ndarray, hu: float, organ: int = 0) -> None:
@@ -58,6 +60,7 @@ def build_anatomy(generator: Generator, grid: Grid) -> Anatomy:
         hu=np.full(shape, AIR_HU, np.float32),
         organs=np.zeros(shape, np.uint8),
         lobe_mm=np.zeros(shape, np.float32),
+        depth_mm=np.zeros(shape, np.float32),
         liver_hu=float(generator.uniform(88, 130)),
     )
     body.paint(np.broadcast_to(np.abs(table_y - 122 * size) < 2.5, shape), -150)
@@ -69,6 +72,10 @@ def build_anatomy(generator: Generator, grid: Grid) -> Anatomy:
     _left_organs(generator, body, p, inside, size)
     _liver(generator, body, p, inside & (cavity < 0.95), size, spine_y)
     _retroperitoneum(generator, body, p, size, spine_y)
+    rows = np.count_nonzero(body.organs == LIVER, axis=(0, 2))  # liver voxels at each depth
+    if rows.any():
+        y = grid[1].astype(np.float32)
+        body.depth_mm = np.broadcast_to(y - np.float32(np.average(y.ravel(), weights=rows)), shape)
     return body
 
 

@@ -45,6 +45,13 @@ def test_both_lobes_are_on_most_slices():
         assert 0.1 < (liver & (body.lobe_mm > 0)).sum() / liver.sum() < 0.7
 
 
+def test_depth_grows_to_the_back_from_the_middle_of_the_liver():
+    axis = np.linspace(-160, 160, 64)
+    body = build_anatomy(np.random.default_rng(0), (axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))))
+    assert body.depth_mm[body.organs == LIVER].mean() == pytest.approx(0, abs=1e-3)
+    assert np.allclose(np.diff(body.depth_mm, axis=1), axis[1] - axis[0], atol=1e-3)
+
+
 def test_an_ellipsoid_is_one_on_its_surface():
     x, y, z = (np.float32([[[value]]]) for value in (3 + 4 * np.cos(0.3), 5 + 4 * np.sin(0.3), 7))
     assert ellipsoid((x, y, z), (3, 5, 7), (4, 2, 6), angle=0.3).item() == pytest.approx(1, abs=1e-5)
