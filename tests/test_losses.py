@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
-from monai.losses import DiceCELoss
 
+from lsms_monai.keys import MEANT, NOT_MEANT, UNKNOWN
 from lsms_monai.losses import LSMSLoss, RegionSentenceContrastiveLoss, TextToPixelContrastiveLoss
 
 ALIGNMENTS = [RegionSentenceContrastiveLoss, TextToPixelContrastiveLoss]
@@ -17,6 +17,7 @@ def training_output(batch=4, height=16, width=24, channels=5, ids=None):
     ids = torch.arange(batch)[:, None].repeat(1, 3) if ids is None else torch.tensor(ids)
     return {
         "logits": draw(batch, 1, height, width),
+        "lesion_logits": draw(batch, 1, height, width),
         "pixel_embedding": draw(batch, channels, math.ceil(height / 32) * 8, math.ceil(width / 32) * 8),
         "sentence_embedding": draw(batch, channels),
         "input_ids": ids,
@@ -165,28 +166,41 @@ def test_half_precision_outputs_are_compared_in_float32(label):
     )
 
 
-def test_the_loss_is_batch_dice_plus_cross_entropy_and_a_weighted_alignment(label):
-    output = training_output()
-    probability = output["logits"].sigmoid()
-    dice = 1 - (2 * (probability * label).sum() + 1e-3) / ((probability + label).sum() + 1e-3)
-    cross_entropy = -(3 * label * probability.log() + (1 - label) * (1 - probability).log())
-    expected = dice + cross_entropy.mean()
-    torch.testing.assert_close(LSMSLoss()(output, label), expected)
+def segmentation_loss(logits, target, axes):
+    """Dice over the axes, smoothed by one pixel, plus cross-entropy in which lesion pixels count three times."""
+    probability, target = logits.sigmoid(), target.float()
+    overlap, total = (probability * target).sum(axes), (probability + target).sum(axes)
+    cross_entropy = -(3 * target * probability.log() + (1 - target) * (1 - probability).log())
+    return (1 - (2 * overlap + 1) / (total + 1)).mean() + cross_entropy.mean()
+
+
+@pytest.mark.parametrize(("batch_dice", "axes"), [(True, (0, 2, 3)), (False, (2, 3))])
+def test_the_loss_is_that_of_the_meant_lesions_of_every_lesion_and_of_the_alignment(label, batch_dice, axes):
+    output, codes = training_output(), label.clone()
+    codes[:, :, 12:, 20:] = NOT_MEANT
+    meant, lesion = codes == MEANT, codes > 0
+    expected = segmentation_loss(output["logits"], meant, axes)
+    torch.testing.assert_close(LSMSLoss(batch_dice=batch_dice, lesion_weight=0)(output, codes), expected)
+    expected = expected + 0.5 * segmentation_loss(output["lesion_logits"], lesion, axes)
+    torch.testing.assert_close(LSMSLoss(batch_dice=batch_dice)(output, codes), expected)
     alignment = TextToPixelContrastiveLoss()
-    weighted = LSMSLoss(alignment=alignment, alignment_weight=0.3)
-    torch.testing.assert_close(weighted(output, label), expected + 0.3 * alignment(output, label))
+    weighted = LSMSLoss(batch_dice=batch_dice, alignment=alignment, alignment_weight=0.3)
+    torch.testing.assert_close(weighted(output, codes), expected + 0.3 * alignment(output, meant))
+
+
+def test_unknown_pixels_count_nowhere(label):
+    output, codes = training_output(), label.clone()
+    codes[:, :, :, 10:] = UNKNOWN
+    LSMSLoss()(output, codes).backward()
+    for key in ("logits", "lesion_logits"):
+        assert not output[key].grad[..., 10:].any()
+        assert output[key].grad[..., :10].all()
 
 
 @pytest.mark.parametrize("alignment", [None, TextToPixelContrastiveLoss()])
 def test_the_loss_runs_where_the_logits_are(alignment, label):
     output = {key: value.to("meta") for key, value in training_output().items()}
     assert LSMSLoss(alignment=alignment)(output, label.to("meta")).device.type == "meta"
-
-
-def test_another_segmentation_loss_takes_the_place_of_the_default(label):
-    output, segmentation = training_output(), DiceCELoss(sigmoid=True, lambda_dice=0.0)
-    expected = segmentation(output["logits"], label)
-    torch.testing.assert_close(LSMSLoss(segmentation)(output, label), expected)
 
 
 def test_samples_without_a_target_teach_to_answer_nothing():

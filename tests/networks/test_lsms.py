@@ -36,10 +36,10 @@ def test_every_logit_is_a_sub_pixel_of_the_finest_map(network):
     fused = torch.randn(1, 16, 2, 3)
     channels = F.conv2d(fused, network.head[0].weight, network.head[0].bias)
     logits = network.head(fused)
-    assert logits.shape == (1, 1, 8, 12)
-    for row, column in [(0, 0), (5, 2), (7, 11), (3, 6)]:
-        channel = 4 * (row % 4) + column % 4
-        assert logits[0, 0, row, column] == channels[0, channel, row // 4, column // 4]
+    assert logits.shape == (1, 2, 8, 12)
+    for kind, row, column in [(0, 0, 0), (1, 5, 2), (0, 7, 11), (1, 3, 6)]:
+        channel = 16 * kind + 4 * (row % 4) + column % 4
+        assert logits[0, kind, row, column] == channels[0, channel, row // 4, column // 4]
 
 
 def test_one_image_and_several_expressions_equal_several_images(network, expressions):
@@ -118,6 +118,7 @@ def test_training_returns_what_the_losses_compare(make_lsms, expressions):
     output = make_lsms(alignment_channels=6).train()(torch.rand(2, 1, 37, 61), *expressions)
     assert {key: tuple(value.shape) for key, value in output.items()} == {
         "logits": (2, 1, 37, 61),
+        "lesion_logits": (2, 1, 37, 61),
         "pixel_embedding": (2, 6, 16, 16),
         "sentence_embedding": (2, 6),
         "input_ids": (2, 5),

@@ -8,6 +8,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
 
 from lsms_monai.data import CTReader
+from lsms_monai.keys import MEANT, NO_LESION, NOT_MEANT, UNKNOWN, UNKNOWN_VALUE
 from lsms_monai.transforms import CheckCTd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
 
 
@@ -75,17 +76,20 @@ def test_without_neighbours_nothing_is_stacked(image, affine):
     [(1, [1], [4]), (4, [4], [1]), ([4], [4], [1]), ([1, 4], [1, 4], []), ([], [], [1, 4]), (None, [1, 4], [])],
 )
 def test_the_target_is_what_the_values_mean_and_the_others_are_the_rest(label, value, meant, others):
-    sample = SelectTargetd()({"label": label, "label_value": value})
-    for key, values in (("label", meant), ("others", others)):
-        expected = sum(((label == value).float() for value in values), torch.zeros(label.shape))
-        assert torch.equal(sample[key].as_tensor(), torch.as_tensor(expected))
-        assert sample[key].dtype == torch.float32
+    code = SelectTargetd()({"label": label, "label_value": value})["label"].as_tensor()
+    for expected, values in ((NO_LESION, [0]), (MEANT, meant), (NOT_MEANT, others)):
+        assert torch.equal(code == expected, torch.isin(label.as_tensor(), torch.tensor(values, dtype=label.dtype)))
+    assert code.dtype == torch.float32
 
 
-def test_without_a_value_every_lesion_is_meant(label):
-    sample = SelectTargetd()({"label": label})
-    assert torch.equal(sample["label"].as_tensor(), (label.as_tensor() > 0).float())
-    assert not sample["others"].any()
+@pytest.mark.parametrize("value", [None, [4], []])
+def test_where_nothing_is_known_nothing_is_a_lesion(label, value):
+    label = label.clone()
+    label[:, :3] = UNKNOWN_VALUE
+    code = SelectTargetd()({"label": label, "label_value": value})["label"]
+    assert torch.equal(code.as_tensor() == UNKNOWN, label.as_tensor() == UNKNOWN_VALUE)
+    with pytest.raises(ValueError, match="got \\[255\\]"):
+        SelectTargetd()({"label": label, "label_value": UNKNOWN_VALUE})
 
 
 @pytest.mark.parametrize(("value", "missing"), [(2, r"\[2\]"), ([1, 3, 7], r"\[3, 7\]"), (0, r"\[0\]")])
@@ -103,12 +107,12 @@ def test_label_and_image_of_different_shape_are_refused(image, label):
 
 def test_stacked_images_still_fit_their_label(image, label):
     stacked = StackAdjacentSlicesd()({"image": image, "label": label})
-    assert "others" in SelectTargetd()(stacked)
+    assert SelectTargetd()(stacked)["label"].any()
 
 
-def test_other_keys_may_hold_label_and_others(label):
-    sample = SelectTargetd(label_key="mask", others_key="rest")({"mask": label, "label_value": 1})
-    assert {*sample} == {"mask", "rest"}
+def test_another_key_may_hold_the_label(label):
+    sample = SelectTargetd(label_key="mask")({"mask": label, "label_value": 1})
+    assert {*sample} == {"mask"}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +120,8 @@ def test_other_keys_may_hold_label_and_others(label):
 )
 def test_the_slice_is_the_wished_or_that_of_the_largest_area_or_the_middle(image, label, value, slice_index, expected):
     sample = SelectTargetd()({"image": image, "label": label, "label_value": value, "slice_index": slice_index})
-    cut = SelectSliced(keys=["image", "label", "others"])(sample)
-    for key in ("image", "label", "others"):
+    cut = SelectSliced(keys=["image", "label"])(sample)
+    for key in ("image", "label"):
         assert torch.equal(cut[key].as_tensor(), sample[key].as_tensor()[..., expected : expected + 1])
         assert cut[key].affine[:3, 3].tolist() == [70.0, 110.0, -40.0 + 5 * expected]
 
@@ -142,17 +146,17 @@ def save(folder, name, volume, affine):
 def test_selected_targets_of_nifti_files_can_be_resampled(image, label, affine, tmp_path, label_value):
     # MONAI's Spacingd takes keys that begin with "label_" for meta data of the label, and then fails.
     sample = {name: save(tmp_path, name, volume, affine) for name, volume in (("image", image), ("label", label))}
-    keys = ["image", "label", "others"]
+    keys = ["image", "label"]
     transform = Compose(
         [
-            LoadImaged(keys=keys[:2], reader=CTReader, ensure_channel_first=True, image_only=True),
-            Orientationd(keys=keys[:2], axcodes="LPS", labels=None),
+            LoadImaged(keys=keys, reader=CTReader, ensure_channel_first=True, image_only=True),
+            Orientationd(keys=keys, axcodes="LPS", labels=None),
             SelectTargetd(),
-            Spacingd(keys=keys, pixdim=(1.0, 1.5, -1.0), mode=("bilinear", "nearest", "nearest")),
+            Spacingd(keys=keys, pixdim=(1.0, 1.5, -1.0), mode=("bilinear", "nearest")),
         ]
     )
     result = transform({**sample, "label_value": label_value})
     assert all(isinstance(result[key], MetaTensor) for key in keys)
     assert {result[key].shape for key in keys} == {(1, 13, 21, 5)}
-    assert result["label"].any(dim=1).any(dim=1)[0].tolist() == [False, False, False, True, False]
-    assert result["others"].any(dim=1).any(dim=1)[0].tolist() == [False, True, True, True, False]
+    for code, slices in ((MEANT, [False, False, False, True, False]), (NOT_MEANT, [False, True, True, True, False])):
+        assert (result["label"] == code).any(dim=1).any(dim=1)[0].tolist() == slices
