@@ -3,15 +3,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 
 SIZE_MARGIN = 1.5  # a lesion is the larger one only if its diameter is this many times the next
 HU_MARGIN = 15.0  # and the darker one only by this much
+NEAR_MARGIN = 1.25  # the nearest one only if the next is this many times as far
+SAME_SIZE = 1.2  # sizes within this factor are what an expression in mm says
 
-SIDES = ("right", "left")
-ATTENUATIONS = ("hypodense", "hyperdense", "cyst")
+OPPOSITES = {
+    "side": ("right", "left"),
+    "depth": ("anterior", "posterior"),
+    "capsule": ("subcapsular", "central"),
+    "level": ("upper", "lower"),
+}
+# What is said -> kinds of lesion that it fits, kinds of which nobody can tell.
+ATTENUATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "hypodense": (("hypodense", "cyst", "rim"), ()),
+    "cyst": (("cyst",), ()),
+    "hyperdense": (("hyperdense", "calcified"), ()),
+    "hypervascular": (("hyperdense",), ("rim",)),
+    "rim": (("rim",), ()),
+    "calcified": (("calcified",), ()),
+    "solid": (("hypodense", "hyperdense", "rim"), ("calcified",)),
+}
 RANKS = ("largest", "smallest", "darkest", "brightest")
 
 
@@ -46,61 +62,143 @@ class LesionAttributes:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What an expression says; None says nothing about that attribute.
+    """What an expression says; None says nothing about that attribute, and nothing at all means every lesion.
 
     Args:
-        side: one of `SIDES`.
-        attenuation: one of `ATTENUATIONS`; a cyst is hypodense too.
-        rank: one of `RANKS`, among the lesions of that side and attenuation.
+        side: "right" or "left" hepatic lobe.
+        attenuation: one of `ATTENUATIONS`; a cyst is hypodense too, a calcification hyperdense, a named tumour solid.
+        rank: one of `RANKS`, among the lesions that fit all else.
         plural: whether all such lesions are meant, not one.
+        depth: "anterior" or "posterior".
+        capsule: "subcapsular" or "central".
+        level: "upper" or "lower".
+        count: how many there are ("both"), or how many of the rank ("the two largest"); 0 denies that there are any.
+        order: place in the rank, 2 for the second largest.
+        size_mm: diameter in mm.
+        bound: "over" or "under" that size; about that size if None.
+        negated: the one of side, attenuation, depth, capsule and level that the lesion is not.
+        near: the lesion is the one nearest to the one that this means.
+        organ: another organ than the liver; no lesion of the liver is there.
     """
 
     side: str | None = None
     attenuation: str | None = None
     rank: str | None = None
     plural: bool = False
+    depth: str | None = None
+    capsule: str | None = None
+    level: str | None = None
+    count: int | None = None
+    order: int = 1
+    size_mm: float | None = None
+    bound: str | None = None
+    negated: str | None = None
+    near: Meaning | None = None
+    organ: str | None = None
+
+    @property
+    def needs_volume(self) -> bool:
+        """Whether something is left to resolve over components after `slice_part`."""
+        left = (self.rank, self.count, self.size_mm, self.near, self.level)
+        return any(said is not None for said in left) or self.negated == "attenuation"
+
+    @property
+    def is_class_only(self) -> bool:
+        """Whether it names lesions and says nothing else, so that it means them all."""
+        return replace(self, plural=False) == Meaning()
+
+    def slice_part(self) -> Meaning:
+        """What one slice can tell: side, attenuation, depth, capsule and organ, of all such lesions."""
+        said = {name: getattr(self, name) for name in ("side", "attenuation", "depth", "capsule")}
+        if self.negated in said:
+            pair = OPPOSITES.get(self.negated, (None, None))
+            said[self.negated] = pair[said[self.negated] == pair[0]]
+        return Meaning(**said, plural=True, organ=self.organ)
 
     def candidates(self, lesions: Sequence[LesionAttributes]) -> list[LesionAttributes]:
-        """Lesions of the side and attenuation, whatever their rank."""
-        return [lesion for lesion in lesions if self._fits(lesion)]
+        """Lesions that fit all but rank, count and neighbour; those of which nobody can tell are left out."""
+        return [lesion for lesion in lesions if self.organ is None and self._fits(lesion)]
 
     def resolve(self, lesions: Sequence[LesionAttributes]) -> tuple[int, ...] | None:
         """Find the label values that are meant.
 
         Returns:
-            Values, empty if no lesion fits; None where the expression would be a coin toss or odd to say.
+            Values, empty if no lesion fits; None where the expression would be a coin toss or counts wrongly.
         """
+        if self.organ is not None or self.count == 0:
+            return ()
+        if any(self._fits(lesion) is None for lesion in lesions):
+            return None
         fitting = self.candidates(lesions)
+        if self.near is not None:
+            return self._nearest(fitting, lesions)
         if not fitting:
             return ()
-        if self.plural:
-            return tuple(lesion.value for lesion in fitting) if len(fitting) > 1 and self.rank is None else None
-        if self.rank is None:
-            return (fitting[0].value,) if len(fitting) == 1 else None
-        return self._first(fitting) if len(fitting) > 1 else None
+        if self.rank is not None:
+            return self._ranked(fitting)
+        if self.count is not None:
+            return _values(fitting) if len(fitting) == self.count else None
+        return _values(fitting) if self.plural or self.is_class_only or len(fitting) == 1 else None
 
-    def _fits(self, lesion: LesionAttributes) -> bool:
-        kinds = {None: None, "hypodense": ("hypodense", "cyst")}.get(self.attenuation, (self.attenuation,))
-        return self.side in (None, lesion.side) and (kinds is None or lesion.kind in kinds)
+    def _fits(self, lesion: LesionAttributes) -> bool | None:
+        """Whether a lesion fits; None if nobody can tell."""
+        truths: dict[str, bool | None] = {}
+        for name in OPPOSITES:
+            said, there = getattr(self, name), getattr(lesion, name)
+            if said is not None:
+                truths[name] = None if there is None else said == there
+        if self.attenuation is not None:
+            sure, unsure = ATTENUATIONS[self.attenuation]
+            truths["attenuation"] = None if lesion.kind in unsure else lesion.kind in sure
+        if self.size_mm is not None:
+            truths["size"] = _fits_size(lesion.diameter_mm, self.size_mm, self.bound)
+        if self.negated is not None and truths[self.negated] is not None:
+            truths[self.negated] = not truths[self.negated]
+        if False in truths.values():
+            return False
+        return None if None in truths.values() else True
 
-    def _first(self, fitting: list[LesionAttributes]) -> tuple[int, ...] | None:
-        """The first lesion by rank, if it leads by the margin."""
+    def _ranked(self, fitting: list[LesionAttributes]) -> tuple[int, ...] | None:
+        """The lesions at these places of the rank, if the margin sets them apart from the rest."""
+        start, stop = self.order - 1, self.order - 1 + (self.count or 1)
+        if len(fitting) < stop:
+            return None
         by_size = self.rank in ("largest", "smallest")
         downward = self.rank in ("largest", "brightest")
         ranked = sorted(fitting, key=lambda x: x.diameter_mm if by_size else x.hu, reverse=downward)
-        first, second = ranked[:2]
-        if by_size:
-            sizes = sorted((first.diameter_mm, second.diameter_mm))
-            clear = sizes[1] >= SIZE_MARGIN * sizes[0]
-        else:
-            clear = abs(first.hu - second.hu) >= HU_MARGIN
-        return (first.value,) if clear else None
+        borders = [(ranked[i - 1], ranked[i]) for i in (start, stop) if 0 < i < len(ranked)]
+        return _values(ranked[start:stop]) if all(_apart(*pair, by_size) for pair in borders) else None
+
+    def _nearest(self, fitting: list[LesionAttributes], lesions: Sequence[LesionAttributes]) -> tuple[int, ...] | None:
+        """The fitting lesion nearest to the neighbour, if it leads by the margin."""
+        there = self.near.resolve(lesions) if self.near else None
+        if there is None or len(there) > 1:
+            return None
+        others = [lesion for lesion in fitting if lesion.value not in there]
+        if not there or not others:
+            return ()
+        centre = next(lesion.centroid_mm for lesion in lesions if lesion.value in there)
+        far, nearest = zip(*sorted((math.dist(x.centroid_mm, centre), x.value) for x in others), strict=True)
+        return nearest[:1] if len(far) == 1 or far[1] >= NEAR_MARGIN * far[0] else None
 
 
-def every_meaning() -> list[Meaning]:
-    """All that this grammar can say."""
-    odd = {("hypodense", "brightest"), ("hyperdense", "darkest"), ("cyst", "brightest"), ("cyst", "darkest")}
-    kinds = [pair for pair in product((None, *ATTENUATIONS), (None, *RANKS)) if pair not in odd]
-    one = [Meaning(side, *pair) for side, pair in product((None, *SIDES), kinds)]
-    many = [Meaning(side, kind, None, True) for side, kind in product((None, *SIDES), (None, *ATTENUATIONS))]
-    return one + many
+def _values(lesions: Sequence[LesionAttributes]) -> tuple[int, ...]:
+    return tuple(sorted(lesion.value for lesion in lesions))
+
+
+def _apart(first: LesionAttributes, second: LesionAttributes, by_size: bool) -> bool:
+    """Whether two neighbours in a rank differ by the margin."""
+    if by_size:
+        small, large = sorted((first.diameter_mm, second.diameter_mm))
+        return large >= SIZE_MARGIN * small
+    return abs(first.hu - second.hu) >= HU_MARGIN
+
+
+def _fits_size(diameter_mm: float, size_mm: float, bound: str | None) -> bool | None:
+    """Whether a diameter is what an expression says; None between the margins."""
+    ratio = diameter_mm / size_mm
+    if bound is None:
+        ratio = max(ratio, 1 / ratio)
+        return True if ratio <= SAME_SIZE else False if ratio >= SIZE_MARGIN else None
+    ratio = ratio if bound == "over" else 1 / ratio
+    return True if ratio >= SAME_SIZE else False if ratio <= 1 / SAME_SIZE else None
