@@ -135,7 +135,8 @@ def _nothing(lesions: Sequence[LesionAttributes], generator: Generator, in_mm: b
     change = _pick(("side", "attenuation", "attenuation", "side", "depth", "capsule", "size", "none"), generator)
     if change in OPPOSITES:
         said = getattr(meaning, change) or _pick(OPPOSITES[change], generator)
-        meaning = replace(meaning, **{change: OPPOSITES[change][said == OPPOSITES[change][0]]})
+        opposite: dict[str, Any] = {change: OPPOSITES[change][said == OPPOSITES[change][0]]}
+        meaning = replace(meaning, **opposite)
     elif change == "attenuation":
         meaning = replace(meaning, attenuation=_pick(tuple(ATTENUATIONS), generator))
     elif change == "size" and in_mm:

@@ -27,6 +27,7 @@ ATTENUATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rim": (("rim",), ()),
     "calcified": (("calcified",), ()),
     "solid": (("hypodense", "hyperdense", "rim"), ("calcified",)),
+    "solid hypodense": (("hypodense", "rim"), ()),
 }
 RANKS = ("largest", "smallest", "darkest", "brightest")
 

@@ -48,6 +48,8 @@ NOUNS = {
     "calcified": words("calcification/calcifications | calcified granuloma/calcified granulomas"),
     "solid": words("metastasis/metastases, HCC/HCCs, met/mets, hepatocellular carcinoma/hepatocellular carcinomas"
                    "| hepatoma/hepatomas, metastatic deposit/metastatic deposits, malignancy/malignancies"),
+    "solid hypodense": words("hypodense metastasis/hypodense metastases, hypodense HCC/hypodense HCCs"
+                             "| hypodense malignancy/hypodense malignancies"),
 }  # fmt: skip
 ADJECTIVES = {
     "hypodense": words("hypodense, hypoattenuating, low-density, low-attenuation, dark, low attenuation, hypo-dense"
@@ -60,6 +62,7 @@ ADJECTIVES = {
     "rim": words("rim-enhancing, ring-enhancing, peripherally enhancing | necrotic, ring-like"),
     "calcified": words("calcified, densely calcified | calcific, calcium-containing"),
     "solid": words("solid, metastatic | malignant, solid-appearing"),
+    "solid hypodense": words("solid hypodense, solid low-density | solid hypoattenuating, hypodense solid"),
     "anterior": words("anterior, ventral | anteriorly located"),
     "posterior": words("posterior, dorsal | posteriorly located"),
     "subcapsular": words("subcapsular, peripheral | superficial, capsule-based"),

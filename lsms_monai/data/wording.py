@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numpy.random import Generator
 
@@ -128,7 +128,8 @@ class _Speaker:
 
     def parts(self, meaning: Meaning, many: bool) -> tuple[str, list[str], list[str]]:
         """Noun, the adjectives before it and the phrases after it."""
-        said = replace(meaning, **{meaning.negated: None}) if meaning.negated else meaning
+        left_out: dict[str, Any] = {meaning.negated: None} if meaning.negated else {}
+        said = replace(meaning, **left_out)
         before: list[str] = []
         after: list[str] = []
         if said.size_mm is not None:
