@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "resolution": {"answer", "data", "keys"},
     "predictor": {"answer", "bundle_parts", "data", "resolution", "transforms", "keys"},
     "evaluation": {"evaluation", "answer", "data", "metrics", "overlay", "predictor", "keys"},
-    "dicom_seg": {"answer", "keys"},
+    "dicom_seg": {"dicom_seg", "answer", "keys"},
     "cli": {"cli", "answer", "data", "dicom_seg", "evaluation", "predictor", "report"},
     "__main__": {"cli"},
 }

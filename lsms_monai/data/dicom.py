@@ -62,12 +62,23 @@ def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: if there is no series or more than one, or it is not an evenly spaced CT volume.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and is_dicom_file(path))
+    return read_dicom_files(dicom_files(folder), folder)
+
+
+def dicom_files(place: Path) -> list[Path]:
+    """List the DICOM files of a series: those that lie directly in a folder, or the one file itself.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if place.is_file():
+        return [place]
+    files = sorted(path for path in place.iterdir() if path.is_file() and is_dicom_file(path))
     if not files:
-        below = sorted({str(path.parent.relative_to(folder)) for path in folder.rglob("*.dcm")})
+        below = sorted({str(path.parent.relative_to(place)) for path in place.rglob("*.dcm")})
         hint = f"there are DICOM files in {below[:5]}: name that folder" if below else "name the folder of a series"
-        raise ValueError(f"{folder} must hold a DICOM series, got no DICOM file; {hint}")
-    return read_dicom_files(files, folder)
+        raise ValueError(f"{place} must hold a DICOM series, got no DICOM file; {hint}")
+    return files
 
 
 def read_dicom_files(files: Sequence[Path], place: Path) -> tuple[np.ndarray, np.ndarray]:
