@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be said about the lesions of a label map: measured on the image, silent where it would be a guess."""
+
+from __future__ import annotations
+
+import numpy as np
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
+from scipy import ndimage
+
+from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes
+from lsms_monai.data.placing import Place, Scan, places
+from lsms_monai.keys import UNKNOWN_VALUE
+
+SPECK_MM = 3.0  # a component of a semantic mask below this diameter is no lesion that words could name
+WATER_HU = (-15.0, 22.0)
+CALCIFIED_HU = 200.0
+SOFT_TISSUE_HU = (0.0, 300.0)  # where the parenchyma around a lesion may lie
+RING_MM = 12.0  # width of the ring that stands for the organ where its mask is not known
+_CORE_DEPTH = 0.4  # of the distance from a lesion's edge to its middle
+_RIMS = ((0.05, 0.2), (0.2, 0.4), (0.4, 0.6))  # shells in which a rim may lie, in the same unit
+
+
+def describe_lesions(
+    image_hu: np.ndarray,
+    labels: np.ndarray,
+    affine: np.ndarray,
+    organ: np.ndarray | None = None,
+    *,
+    in_mm: bool = True,
+) -> list[LesionAttributes]:
+    """Measure what words can say about each lesion of a volume or a slice.
+
+    Args:
+        image_hu: HU (W, H, D) or (W, H).
+        labels: instance map of the same shape, 255 where nobody knows; a map with the value 1 alone is taken apart
+            into its connected components.
+        affine: (4, 4), voxel to RAS mm.
+        organ: mask of the organ, above 0 inside. Without it side comes from the midline of the body, with wide
+            margins, and depth, capsule and level stay unknown.
+        in_mm: whether the affine knows the size of a voxel; if not, diameters are in pixels.
+
+    Returns:
+        Attributes in the order of the values. Attenuation is told from the parenchyma beside the lesions, "isodense"
+        within 15 HU of it.
+
+    Raises:
+        ValueError: if the arrays differ in shape, or the label map holds values that are no whole numbers above 0.
+    """
+    scan = _scan(image_hu, labels, affine, organ, in_mm)
+    lesions = scan.lesions()
+    parenchyma_hu = _parenchyma_hu(scan, list(lesions.values())) if lesions else np.nan
+    where = places(scan) if lesions else {}
+    return [_describe(value, box, scan, parenchyma_hu, where[value]) for value, box in lesions.items()]
+
+
+def instance_map(labels: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Give each lesion a value of its own.
+
+    Args:
+        labels: label map; if its only value (beside 0 and 255) is 1, its connected components (26 neighbours) are
+            numbered from the largest down, and specks below 3 mm in diameter become 255.
+        spacing: voxel size in mm.
+
+    Returns:
+        uint8 label map, uint16 where there are more than 254 lesions.
+
+    Raises:
+        ValueError: if a value is negative or no whole number.
+    """
+    if labels.dtype.kind == "f":
+        if not np.array_equal(labels, np.rint(labels)):
+            odd = np.unique(labels[labels != np.rint(labels)])[:5]
+            raise ValueError(f"label must hold whole numbers, got {odd.tolist()}; it is a probability or was resampled")
+        labels = labels.astype(np.int32)
+    if labels.size and labels.min() < 0:
+        raise ValueError(f"label must hold no value below 0, got {int(labels.min())}; 0 is no lesion, 1..n are lesions")
+    labels = labels.astype(np.uint8 if labels.size and labels.max() <= UNKNOWN_VALUE else np.uint16)
+    lesion = (labels > 0) & (labels != UNKNOWN_VALUE)
+    if not lesion.any() or labels[lesion].max() > 1:
+        return labels
+    components, number = ndimage.label(lesion, np.ones((3,) * labels.ndim))
+    voxels = np.bincount(components.ravel())[1:]
+    order = np.argsort(-voxels, kind="stable")
+    boxes = enumerate(ndimage.find_objects(components), start=1)
+    is_speck = np.array([_diameter(components[box] == i, spacing) < SPECK_MM for i, box in boxes])
+    values = np.arange(1, number + 1)
+    values[values >= UNKNOWN_VALUE] += 1
+    table = np.zeros(number + 1, np.uint16)
+    table[1 + order[~is_speck[order]]] = values[: number - is_speck.sum()]
+    table[1 + np.flatnonzero(is_speck)] = UNKNOWN_VALUE
+    result = table[components]
+    result[labels == UNKNOWN_VALUE] = UNKNOWN_VALUE
+    return result.astype(np.uint8 if result.max() <= UNKNOWN_VALUE else np.uint16)
+
+
+def to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn an image so that its axes run to the patient's left, back and head.
+
+    Args:
+        array: (W, H, D).
+        affine: (4, 4), voxel to RAS mm.
+
+    Returns:
+        The turned array and its affine.
+    """
+    turn = ornt_transform(io_orientation(affine), axcodes2ornt("LPS"))
+    return apply_orientation(array, turn), affine @ inv_ornt_aff(turn, array.shape)
+
+
+def _scan(image: np.ndarray, labels: np.ndarray, affine: np.ndarray, organ: np.ndarray | None, in_mm: bool) -> Scan:
+    """Everything in LPS order with one value per lesion, the lesions within the organ."""
+    for name, array in (("label", labels), ("organ mask", organ)):
+        if array is not None and np.shape(array) != np.shape(image):
+            raise ValueError(
+                f"{name} and image must have the same shape, got {np.shape(array)} and {np.shape(image)}; "
+                "resample it onto the image"
+            )
+    image, turned = to_lps(np.atleast_3d(image), affine)
+    labels = to_lps(np.atleast_3d(labels), affine)[0]
+    labels = instance_map(labels, np.linalg.norm(turned[:3, :3], axis=0))
+    if organ is not None:
+        organ = (to_lps(np.atleast_3d(organ), affine)[0] > 0) | ((labels > 0) & (labels != UNKNOWN_VALUE))
+    return Scan(image, labels, organ, turned, in_mm)
+
+
+def _diameter(lesion: np.ndarray, spacing: np.ndarray) -> float:
+    """Diameter of the circle with the area of the largest axial section."""
+    area = float(np.count_nonzero(lesion, axis=(0, 1)).max()) * spacing[0] * spacing[1]
+    return 2 * float(np.sqrt(area / np.pi))
+
+
+def _parenchyma_hu(scan: Scan, boxes: list[tuple[slice, ...]]) -> float:
+    """Median HU of the organ beside the lesions, or of a ring of soft tissue around each; NaN if there is none."""
+    samples = []
+    for box in [(slice(None),) * 3] if scan.organ is not None else [_grown(box, scan) for box in boxes]:
+        lesion, image = scan.labels[box] > 0, scan.image[box]
+        near = ndimage.binary_dilation(lesion, iterations=2)
+        if scan.organ is not None:
+            around = scan.organ[box]
+        else:
+            away_mm = ndimage.distance_transform_edt(~lesion, sampling=(*scan.spacing[:2], 1e6))
+            around = (away_mm < RING_MM) & (image > SOFT_TISSUE_HU[0]) & (image < SOFT_TISSUE_HU[1])
+        samples.append(image[around & ~near])
+    return float(np.median(np.concatenate(samples))) if any(map(np.size, samples)) else np.nan
+
+
+def _grown(box: tuple[slice, ...], scan: Scan) -> tuple[slice, ...]:
+    """The box with a margin for the ring in the axial plane."""
+    margins = [*np.ceil(RING_MM / scan.spacing[:2]).astype(int), 0]
+    return tuple(slice(max(part.start - by, 0), part.stop + by) for part, by in zip(box, margins, strict=True))
+
+
+def _kind(image: np.ndarray, lesion: np.ndarray, spacing: np.ndarray, parenchyma_hu: float) -> tuple[str, float]:
+    """Kind of a lesion, and the mean HU of its core."""
+    padded = np.pad(lesion, ((1, 1), (1, 1), (0, 0)))
+    depth = ndimage.distance_transform_edt(padded, sampling=(*spacing[:2], 1e6))[1:-1, 1:-1] / spacing[:2].max()
+    deepest = depth.max()
+    core = depth >= _CORE_DEPTH * deepest
+    hu = float(image[core].mean(dtype=np.float64))
+    shells = [lesion & (depth > low * deepest) & (depth <= high * deepest) for low, high in _RIMS]
+    rim_hu = max((float(image[shell].mean(dtype=np.float64)) for shell in shells if shell.any()), default=hu)
+    if hu > CALCIFIED_HU:
+        return "calcified", hu
+    if deepest >= 3 and hu <= parenchyma_hu - HU_MARGIN and rim_hu >= parenchyma_hu + HU_MARGIN:
+        return "rim", hu
+    if hu <= parenchyma_hu - HU_MARGIN:
+        return "cyst" if WATER_HU[0] <= hu <= WATER_HU[1] else "hypodense", hu
+    return "hyperdense" if hu >= parenchyma_hu + HU_MARGIN else "isodense", hu
+
+
+def _describe(value: int, box: tuple[slice, ...], scan: Scan, parenchyma_hu: float, place: Place) -> LesionAttributes:
+    """Attributes of one lesion."""
+    lesion = scan.labels[box] == value
+    kind, hu = _kind(scan.image[box], lesion, scan.spacing, parenchyma_hu)
+    voxel = np.argwhere(lesion).mean(axis=0) + [part.start for part in box]
+    x, y, z = (scan.affine[:3, :3] @ voxel + scan.affine[:3, 3]).round(1).tolist()
+    return LesionAttributes(
+        value=value,
+        side=place.side,
+        kind=kind,
+        hu=round(hu, 1),
+        diameter_mm=round(_diameter(lesion, scan.spacing if scan.in_mm else np.ones(3)), 1),
+        centroid_mm=(x, y, z),
+        depth=place.depth,
+        capsule=place.capsule,
+        level=place.level,
+    )

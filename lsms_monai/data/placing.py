@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where in the liver lesions lie, with margins: no word where it would be a coin toss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from lsms_monai.keys import UNKNOWN_VALUE
+
+POSITION_MARGIN = 0.1  # of the organ's extent, or of half the body's width
+WIDE_MARGIN = 0.15  # where the organ is not known
+SUBCAPSULAR_MM, CENTRAL_MM = 5.0, 15.0  # at most, at least, from a lesion to the capsule
+HILUM_MM = 10.0  # half the width of clefts that are no capsule
+PICTURE_MM = 380.0  # width that a picture of unknown scale is taken to show
+BODY_HU, FAT_MM = -250.0, 12.0
+# The plane between the lobes (Cantlie's line) runs from the vena cava to the front and right. Place of the vena cava
+# from the middle of the body in half widths and half depths of it, and turn in radians:
+CAVA_RIGHT, CAVA_BACK, LOBE_TURN = 0.16, 0.12, 0.32
+LOBES_IN_ORGAN = (0.4, 0.72)  # of the liver's width from the right: below lies the right lobe, above the left
+MAX_SLICES = 9  # that are looked at to find the body
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """An image with its lesions; the arrays are (W, H, D) in LPS order.
+
+    Args:
+        image: HU.
+        labels: instance map, 255 where nobody knows.
+        organ: mask of the organ with its lesions; None if not known.
+        affine: (4, 4), voxel to RAS mm.
+        in_mm: whether the affine knows the size of a voxel.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    organ: np.ndarray | None
+    affine: np.ndarray
+    in_mm: bool = True
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Voxel size in mm, estimated where it is not known."""
+        if self.in_mm:
+            return np.linalg.norm(self.affine[:3, :3], axis=0)
+        return np.full(3, PICTURE_MM / self.image.shape[0])
+
+    def lesions(self) -> dict[int, tuple[slice, ...]]:
+        """Value and box of each lesion."""
+        boxes = enumerate(ndimage.find_objects(self.labels), start=1)
+        return {value: box for value, box in boxes if box is not None and value != UNKNOWN_VALUE}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a lesion lies; None where that is not clear."""
+
+    side: str | None = None
+    depth: str | None = None
+    capsule: str | None = None
+    level: str | None = None
+
+
+def places(scan: Scan) -> dict[int, Place]:
+    """Tell where each lesion lies.
+
+    The lobe comes from the middle of the body where the image shows it whole, else from the width of the organ. Depth,
+    level and distance from the capsule need the organ; a slice is its own world and has no level.
+
+    Returns:
+        Place of each lesion by its value.
+    """
+    lesions = scan.lesions()
+    centres = {value: _centre(scan.labels[box] == value, box) * scan.spacing for value, box in lesions.items()}
+    if scan.organ is None or not scan.organ.any():
+        body = _body(scan)
+        return {value: Place(_lobe_in_body(centre, body, WIDE_MARGIN)) for value, centre in centres.items()}
+    low, high = (_corner(scan.organ, end) * scan.spacing for end in (0, -1))
+    rows = np.count_nonzero(scan.organ, axis=(0, 2))
+    middle = np.array((0, np.average(np.arange(len(rows)), weights=rows) * scan.spacing[1], (low[2] + high[2]) / 2))
+    capsule = _capsule(scan, scan.organ, lesions)
+    body = _body(scan)
+    found = {}
+    for value, centre in centres.items():
+        _, back, up = (centre - middle) / (high - low + scan.spacing)
+        found[value] = Place(
+            side=_lobe_in_organ(centre, low, high) if body is None else _lobe_in_body(centre, body),
+            depth=_beyond(back, POSITION_MARGIN, ("anterior", "posterior")),
+            capsule=capsule[value],
+            level=_beyond(up, POSITION_MARGIN, ("lower", "upper")) if scan.labels.shape[2] > 1 else None,
+        )
+    return found
+
+
+def _beyond(offset: float, margin: float, words: tuple[str, str]) -> str | None:
+    """First word clearly below 0, second clearly above."""
+    return words[int(offset > 0)] if abs(offset) >= margin else None
+
+
+def _centre(lesion: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    return np.argwhere(lesion).mean(axis=0) + [part.start for part in box]
+
+
+def _corner(mask: np.ndarray, end: int) -> np.ndarray:
+    """First (0) or last (-1) index of a mask along each axis."""
+    return np.array([np.flatnonzero(mask.any(axis=axes))[end] for axes in ((1, 2), (0, 2), (0, 1))])
+
+
+@dataclass(frozen=True)
+class _Body:
+    """Middle and half extents of the trunk in the axial plane, in mm from the first voxel."""
+
+    middle: np.ndarray
+    half: np.ndarray
+
+
+def _body(scan: Scan) -> _Body | None:
+    """Trunk on the slices of lesions and organ; None where the image cuts it off."""
+    wanted = scan.labels > 0 if scan.organ is None else scan.organ
+    indices = np.flatnonzero(wanted.any(axis=(0, 1)))
+    threshold = max(BODY_HU, float(scan.image.min()) + 10)
+    found = []
+    for index in indices[:: max(1, len(indices) // MAX_SLICES)]:
+        inside = scan.image[:, :, index] > threshold
+        if threshold > BODY_HU:  # fat looks like air: only organs and bones show
+            inside = ndimage.binary_closing(inside, iterations=int(np.ceil(FAT_MM / scan.spacing[0])))
+        parts, number = ndimage.label(inside)
+        if number == 0:
+            continue
+        trunk = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+        if not (trunk[0].any() or trunk[-1].any()):
+            found.append([_extent(trunk), _extent(trunk.T)])
+    if not found:
+        return None
+    middle, half = np.moveaxis(np.median(found, axis=0), -1, 0) * scan.spacing[:2]
+    return _Body(middle, half)
+
+
+def _extent(trunk: np.ndarray) -> tuple[float, float]:
+    """Middle and half of the extent along the first axis, over the lines that cross it most widely."""
+    lines = trunk[:, trunk.any(axis=0)]
+    first, last = lines.argmax(axis=0), len(lines) - 1 - lines[::-1].argmax(axis=0)
+    wide = last - first >= 0.7 * (last - first).max()
+    return float(np.median((first + last)[wide]) / 2), float((last - first + 1).max() / 2)
+
+
+def _lobe_in_body(centre: np.ndarray, body: _Body | None, margin: float = POSITION_MARGIN) -> str | None:
+    """Lobe of a point, by the plane between the lobes as it lies in most people."""
+    if body is None:
+        return None
+    left, back = centre[:2] - body.middle - body.half * (-CAVA_RIGHT, CAVA_BACK)
+    offset = (left * np.cos(LOBE_TURN) - back * np.sin(LOBE_TURN)) / body.half[0]
+    return _beyond(float(offset), margin, ("right", "left"))
+
+
+def _lobe_in_organ(centre: np.ndarray, low: np.ndarray, high: np.ndarray) -> str | None:
+    """Lobe of a point, by the liver's own width."""
+    start, stop = LOBES_IN_ORGAN
+    part = (centre[0] - low[0]) / max(high[0] - low[0], 1e-6)
+    return _beyond(part - (start + stop) / 2, (stop - start) / 2, ("right", "left"))
+
+
+def _capsule(scan: Scan, organ: np.ndarray, lesions: dict[int, tuple[slice, ...]]) -> dict[int, str | None]:
+    """Whether each lesion lies near the outer surface of the organ; its hilum and clefts are not that surface."""
+    axes = 3 if scan.labels.shape[2] > 1 else 2
+    margin = np.ceil(2 * HILUM_MM / scan.spacing).astype(int)
+    start = np.maximum(_corner(organ, 0) - margin, 0)
+    box = tuple(slice(a, b) for a, b in zip(start, _corner(organ, -1) + margin + 1, strict=True))
+    sampling = [*scan.spacing[:2], scan.spacing[2] if axes == 3 else 1e6]
+    grown = ndimage.distance_transform_edt(~organ[box], sampling=sampling) < HILUM_MM
+    depth_mm = np.maximum(ndimage.distance_transform_edt(grown, sampling=sampling) - HILUM_MM, 0)
+    found: dict[int, str | None] = {}
+    for value in lesions:
+        gap_mm = float(depth_mm[scan.labels[box] == value].min())
+        found[value] = "subcapsular" if gap_mm <= SUBCAPSULAR_MM else "central" if gap_mm >= CENTRAL_MM else None
+    return found
