@@ -108,6 +108,7 @@ COMPARATIVES = {
 }
 ORDERS = {2: words("second, second | 2nd, next"), 3: words("third | 3rd")}
 NUMBERS = {2: words("two | 2"), 3: words("three | 3"), 4: words("four | 4"), 5: words("five | 5")}
+SIDES = {"right": words("right"), "left": words("left")}
 PLACES = words("in the {where} lobe, in the {where} hepatic lobe, in the {where} lobe of the liver,"
                "of the {where} lobe, within the {where} hepatic lobe, in the {where} liver lobe,"
                "in the {where} liver, in {where} lobe, on the {where} side of the liver, found in the {where} lobe"
@@ -143,3 +144,32 @@ ORGANS = {
 }
 VERBS = words("segment, outline, show, find, mark | delineate, highlight, contour")
 WORD_ORDERS = words("plain, plain, plain, plain, front, colon, report | relative, of")
+# Understood, but neither heard in training nor used to test.
+EXTRA_NOUNS = {
+    None: words("lump/lumps, area/areas, deposit/deposits, one/ones, foci/foci"),
+    "solid": words("hemangioma/hemangiomas, haemangioma/haemangiomas, adenoma/adenomas, cancer/cancers,"
+                   "cholangiocarcinoma/cholangiocarcinomas, carcinoma/carcinomas"),
+}  # fmt: skip
+EXTRA_WORDS = {
+    "hypodense": words("black, hypoattenuated, low dense, poorly enhancing"),
+    "hyperdense": words("white, hyperattenuated"),
+    "cyst": words("watery, fluid"),
+    "rim": words("rim enhancing, peripheral enhancement, rim enhancement, enhancing rim"),
+    "calcified": words("calcium"),
+    "anterior": words("front, anteriorly"),
+    "posterior": words("back, rear, posteriorly"),
+    "subcapsular": words("capsular, capsule, liver edge, edge, surface, margin, periphery, peripherally"),
+    "central": words("center, centre, middle, centrally"),
+    "upper": words("top, dome, diaphragm, subphrenic, superiorly"),
+    "lower": words("bottom, tip, inferiorly"),
+}
+FILLERS = words(
+    "in, on, at, within, inside, from, with, located, found, seen, lying, lies, situated, involving, lobe, lobes,"
+    "lobar, liver, hepatic, hemiliver, parenchyma, organ, side, sided, part, portion, aspect, section, sector, end,"
+    "position, patient, that, which, is, are, there, its, me, please, focal, diameter, across, measuring, size, sized,"
+    "image, slice, scan, approximately, about, circa, just, suspected, likely, probable, possible, known"
+)
+TABLES = (
+    NOUNS, ADJECTIVES, PHRASES, SUPERLATIVES, COMPARATIVES, ORDERS, NUMBERS, SIDES, PLACES, SIDE_PHRASES,
+    SIDE_ADJECTIVES, ALL, BOTH, ONLY, NONE, NEGATED, NEAR, ABOUT, BOUNDS, ORGANS, VERBS,
+)  # fmt: skip

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One spelling for what people write in many: abbreviations, units, liver segments, hyphens and slips of the pen."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+from lsms_monai.data import vocabulary as say
+from lsms_monai.data.vocabulary import Words
+
+ABBREVIATIONS = {
+    "hcc": "hepatocellular carcinoma", "hccs": "hepatocellular carcinomas",
+    "met": "metastasis", "mets": "metastases", "mts": "metastasis",
+    "rt": "right", "lt": "left", "ant": "anterior", "post": "posterior", "sup": "superior", "inf": "inferior",
+    "rhl": "right hepatic lobe", "lhl": "left hepatic lobe", "enh": "enhancing", "calc": "calcification",
+    "diam": "diameter", "approx": "approximately", "pt": "patient", "w": "with",
+    "subcentimeter": "smaller than 10 mm", "subcentimetre": "smaller than 10 mm",
+}  # fmt: skip
+# Couinaud's segments in the words of the vocabulary; the caudate lobe (I) has none.
+SEGMENTS = {
+    "2": "upper left", "3": "lower left", "4": "left", "4a": "upper left", "4b": "lower left",
+    "5": "anterior lower right", "6": "posterior lower right",
+    "7": "posterior upper right", "8": "anterior upper right",
+}  # fmt: skip
+FUNCTION_WORDS = frozenset(
+    "a an the in of on at to with within inside from for by and or is are was that this these those which there it its "
+    "me please one ones than as be mm cm".split()
+)
+# English words one letter away from ours.
+_NOT_SLIPS = frozenset("interior exterior smell legion mask passes messes region brighten solidly local vocal".split())
+_ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
+_ONE = r"(?:viii|vii|vi|v|iv|iii|ii|i|[1-8])[ab]?"
+_SEGMENT = re.compile(
+    rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.? ?|s(?=[1-8]))({_ONE})((?: ?(?:/|,|&|-|\+|and|to) ?{_ONE})*)\b(?! ?mm)"
+)
+_NUMBER, _UNIT = r"\d+(?:\.\d+)?", r"(?:cm|centimet(?:er|re)s?|mm|millimet(?:er|re)s?)\b"
+_LENGTH = re.compile(rf"{_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by) ?{_NUMBER}){{0,2}}[ -]?{_UNIT}")
+
+
+def normalize(text: str) -> str:
+    """Write an expression in one way: the same words for abbreviations, units, segments, hyphens and likely slips.
+
+    Left and right are only ever read where they are spelled out or abbreviated, never guessed.
+
+    Example:
+        >>> normalize("2.3 cm Hypo-attenuating HCC in seg. VII")
+        '23 mm hypoattenuating hepatocellular carcinoma in posterior upper right lobe'
+    """
+    return " ".join(_correct(word) for word in _tidy(text).split())
+
+
+def unknown_words(text: str) -> list[str]:
+    """Words of an expression that no training has seen, each once, function words and numbers aside.
+
+    Example:
+        >>> unknown_words("the spiculated lesion in the left lobe")
+        ['spiculated']
+    """
+    known = _words_of(held_out=False) | FUNCTION_WORDS
+    found = [word for word in normalize(text).split() if word not in known and not word[0].isdigit()]
+    return list(dict.fromkeys(found))
+
+
+def _tidy(text: str) -> str:
+    """Normalise all but spelling."""
+    text = unicodedata.normalize("NFKC", text).lower()
+    text = re.sub(r"[\u2010-\u2015\u2212_]", "-", text).replace("\u00d7", "x")
+    text = re.sub(r"(\d),(\d)", r"\1.\2", text)
+    text = re.sub(r"[>\u2265]=?", " larger than ", text)
+    text = re.sub(r"[<\u2264]=?", " smaller than ", text)
+    text = re.sub(r"\bsub-?centi", "subcenti", text).replace("w/o", "without")
+    text = _LENGTH.sub(_length, text)
+    text = re.sub(r"\b(iv|4)a ?(?:/|-|,|&|and) ?(?:iv|4)?b\b", r"\1", text)
+    text = _SEGMENT.sub(_segments, text)
+    text = re.sub(r"\bnon[ -]?(?=[a-z]{4})", "not ", text)
+    text = re.sub(r"\b(hypo|hyper|sub)[ -](?=[a-z])", r"\1", text)
+    text = re.sub(r"['\u2019]s\b", "", text)
+    text = re.sub(r"[^a-z0-9.]+|\.(?!\d)|(?<!\d)\.", " ", text)
+    return " ".join(ABBREVIATIONS.get(word, word) for word in text.split())
+
+
+def _length(match: re.Match[str]) -> str:
+    """Millimetres; of two or three diameters the mean that a circle or ball would have."""
+    values = [float(number) for number in re.findall(_NUMBER, match.group())]
+    units = {unit[0] for unit in re.findall(_UNIT, match.group())}
+    if len(units) > 1:
+        return match.group()
+    length = math.prod(values) ** (1 / len(values)) * (10 if units == {"c"} else 1)
+    return f" {round(length, 1):g} mm "
+
+
+def _segments(match: re.Match[str]) -> str:
+    """The words that all named segments share; what stands there if they share none or one is the caudate lobe."""
+    names = [_arabic(name) for name in re.findall(_ONE, f"{match.group(1)} {match.group(2)}")]
+    if re.search(r"-|\bto\b", match.group(2)) and len(names) == 2:
+        names = [str(number) for number in range(int(names[0][0]), int(names[1][0]) + 1)]
+    places = [SEGMENTS.get(name, "").split() for name in names]
+    shared = [word for word in (places or [[]])[0] if all(word in place for place in places)]
+    return f" {' '.join(shared)} lobe " if shared else match.group()
+
+
+def _arabic(name: str) -> str:
+    """Write "iva" as "4a"."""
+    number = name.rstrip("ab")
+    return str(_ROMAN.get(number, number)) + name[len(number) :]
+
+
+def _entries() -> Iterator[Words]:
+    for table in say.TABLES:
+        yield from (table,) if isinstance(table, Words) else table.values()
+
+
+@lru_cache(maxsize=2)
+def _words_of(held_out: bool) -> frozenset[str]:
+    """Every word that training hears, or with those kept for testing."""
+    texts = [text for entry in _entries() for text in (entry.all if held_out else entry.known)]
+    return frozenset(word for text in texts for word in _tidy(re.sub(r"\{\w+\}", "", text)).split())
+
+
+@lru_cache(maxsize=4096)
+def _correct(word: str) -> str:
+    """The one word of the vocabulary that a long word is a slip of, or the word itself."""
+    known = _words_of(held_out=True)
+    if len(word) < 5 or not word.isalpha() or word in known | FUNCTION_WORDS | _NOT_SLIPS:
+        return word
+    reach = 1 if len(word) < 8 else 2
+    prefix = next((prefix for prefix in ("hypo", "hyper") if word.startswith(prefix)), word[0])
+    near: dict[int, list[str]] = {}
+    for other in sorted(known):
+        if len(other) >= 5 and abs(len(other) - len(word)) <= reach and other.startswith(prefix):
+            near.setdefault(_distance(word, other), []).append(other)
+    best = near.get(min(near, default=0), [])
+    return best[0] if len(best) == 1 and min(near) <= reach else word
+
+
+def _distance(first: str, second: str) -> int:
+    """Letters to insert, delete, replace or exchange with the next one."""
+    rows = [list(range(len(second) + 1))]
+    for i, a in enumerate(first, 1):
+        row = [i]
+        for j, b in enumerate(second, 1):
+            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (a != b))
+            if i > 1 and j > 1 and a == second[j - 2] and b == first[i - 2]:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]

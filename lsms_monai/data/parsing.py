@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read an expression back into its meaning; what is not understood to the last word is not guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from lsms_monai.data import vocabulary as say
+from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
+from lsms_monai.data.normalization import normalize
+
+Concept = tuple[str, Any]  # ("side", "right"), ("noun", is_plural), ("not", None) ...
+_ARTICLES = frozenset(("a", "an", "the"))
+_PLACES = frozenset(OPPOSITES)
+_ATTRIBUTES = _PLACES | {"attenuation"}
+_FIELDS = _ATTRIBUTES | {"rank", "order", "size_mm", "bound", "organ"}
+_REFERENTS = frozenset(("noun", "rank", "number", "all", "attenuation", "none", "only"))
+
+
+def parse(text: str) -> Meaning | None:
+    """Understand an expression.
+
+    Args:
+        text: a radiologist's words; it is normalised first. No words at all mean every lesion.
+
+    Returns:
+        What it says; None where a word is not understood, words contradict each other or name no lesion.
+
+    Example:
+        >>> parse("Hypoattenuating focus under the dome of the right lobe") == Meaning(
+        ...     "right", "hypodense", level="upper"
+        ... )
+        True
+    """
+    words = [word for word in normalize(text).split() if word not in _ARTICLES]
+    if not words:
+        return Meaning()
+    concepts = _concepts(words)
+    if concepts is None:
+        return None
+    names = [name for name, _ in concepts]
+    if "near" not in names:
+        return _phrase(concepts)
+    at = names.index("near")
+    head, there = concepts[:at], concepts[at + 1 :]
+    if not any(name in _REFERENTS for name, _ in there):  # "near the capsule"
+        return _phrase(head + there) if "near" not in names[at + 1 :] else None
+    meaning, near = _phrase(head), _phrase(there)
+    if meaning is None or near is None or near.is_class_only or near.organ or meaning.plural or meaning.rank:
+        return None
+    return Meaning(**{**vars(meaning), "near": near})
+
+
+def _concepts(words: list[str]) -> list[Concept] | None:
+    """What each phrase says, the longest first; None if a word is left over."""
+    lexicon = _lexicon()
+    longest = max(map(len, lexicon))
+    found: list[Concept] = []
+    start = 0
+    while start < len(words):
+        if words[start + 1 : start + 2] == ["mm"] and words[start].replace(".", "").isdigit():
+            found.append(("size_mm", float(words[start])))
+            start += 2
+            continue
+        for stop in range(min(len(words), start + longest), start, -1):
+            concepts = lexicon.get(tuple(words[start:stop]))
+            if concepts is not None:
+                found += concepts
+                start = stop
+                break
+        else:
+            return None
+    return found
+
+
+def _phrase(concepts: list[Concept]) -> Meaning | None:
+    """Put the concepts of one noun phrase together."""
+    concepts = _without_needless_denial(concepts)
+    names = [name for name, _ in concepts]
+    if not _REFERENTS & set(names) or {"refused", "near"} & set(names) or names.count("not") > 1:
+        return None
+    said: dict[str, Any] = {}
+    for name, value in concepts:
+        if name in _FIELDS:
+            before: Any = said.get(name, value)
+            said[name] = _merged(before, value) if name == "attenuation" else value
+            if said[name] is None or (name != "attenuation" and before != value):
+                return None
+    if "not" in names:
+        said["negated"] = _negated(names)
+        if said["negated"] is None or names.count(said["negated"]) > 1:
+            return None
+    if ("bound" in said and "size_mm" not in said) or ("order" in said and "rank" not in said):
+        return None
+    counted = _counted(concepts, said.get("rank"))
+    return None if counted is None or said.get("size_mm", 1) <= 0 else Meaning(**said, **counted)
+
+
+def _without_needless_denial(concepts: list[Concept]) -> list[Concept]:
+    """Leave out what goes without saying: "not hemangioma" of a cyst."""
+    names = [name for name, _ in concepts]
+    kinds = [(at, value) for at, (name, value) in enumerate(concepts) if name == "attenuation"]
+    if "not" in names and len(kinds) == 2:
+        (first, asserted), (second, denied) = kinds
+        at = names.index("not")
+        if first < at < second and set(names[at + 1 : second]) <= {"noun"} and _merged(asserted, denied) is None:
+            return concepts[:at] + concepts[second + 1 :]
+    return concepts
+
+
+def _negated(names: list[str]) -> str | None:
+    """The attribute after "not"; None if there is none or the denial may reach further."""
+    after = names[names.index("not") + 1 :]
+    if after[:2] == ["noun", "attenuation"]:
+        after = after[1:]
+    if not after or after[0] not in _ATTRIBUTES or (after[0] in _PLACES and _PLACES & set(after[1:2])):
+        return None
+    return after[0]
+
+
+def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None:
+    """Whether one is meant, how many, or all."""
+    names = [name for name, _ in concepts]
+    pairs = zip(["", *names[:-1]], concepts, strict=True)
+    numbers = [(before == "of", value) for before, (name, value) in pairs if name == "number"]
+    counts = {value for is_total, value in numbers if not is_total}  # "the larger of the two" asks for one
+    is_plural = any(value for name, value in concepts if name == "noun")
+    if len(counts) > 1 or (rank is None and len(counts) < len(numbers)):
+        return None
+    count = next(iter(counts), None)
+    if "none" in names or "only" in names:
+        is_odd = count is not None or rank is not None or "all" in names or ("only" in names and is_plural)
+        return None if is_odd else {"count": int("only" in names)}
+    if rank is None:
+        return {"count": count, "plural": is_plural or count is not None or "all" in names}
+    is_one_of_many = "of" in names and "noun" in names[names.index("of") :]
+    return None if "all" in names or (is_plural and count is None and not is_one_of_many) else {"count": count}
+
+
+def _merged(first: str, second: str) -> str | None:
+    """What two words for attenuation say together ("hypodense cyst"); None if they contradict each other."""
+    either = [set(ATTENUATIONS[name][0]) | set(ATTENUATIONS[name][1]) for name in (first, second)]
+    both = either[0] & either[1]
+    for name, (sure, unsure) in ATTENUATIONS.items():
+        if both and both in (set(sure), set(sure) | set(unsure)):
+            return name
+    return None
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> dict[tuple[str, ...], list[Concept]]:
+    """Every phrase that is understood, and what it says."""
+    lexicon: dict[tuple[str, ...], list[Concept]] = {}
+
+    def add(texts: Iterable[str], *concepts: Concept) -> None:
+        for text in texts:
+            words = [word for word in normalize(text.split("{")[0]).split() if word not in _ARTICLES]
+            # "of low density" may stand where "of" tells one among several
+            lexicon[tuple(words)] = [("of", None), *concepts] if words[0] == "of" and concepts else list(concepts)
+
+    add(say.FILLERS.all + say.VERBS.all)
+    add(("among",), ("of", None))
+    lexicon["of",] = [("of", None)]
+    for table in (say.SIDES, say.EXTRA_WORDS, say.PHRASES, say.ADJECTIVES):
+        for value, texts in table.items():
+            add(texts.all, (_field(value), value))
+    for nouns in (say.EXTRA_NOUNS, say.NOUNS):
+        for kind, texts in nouns.items():
+            named = [("attenuation", kind)] if kind else []
+            for is_plural in (False, True):
+                add((noun.split("/")[is_plural] for noun in texts.all), ("noun", is_plural), *named)
+    for ranks in (say.COMPARATIVES, say.SUPERLATIVES):
+        for rank, texts in ranks.items():
+            add(texts.all, ("rank", rank))
+    for order, texts in say.ORDERS.items():
+        add(texts.all, ("order", order))
+    for organ, texts in say.ORGANS.items():
+        add([*texts.all, *(f"{name}s" for name in texts.all)], ("organ", organ))
+    for bound, texts in say.BOUNDS.items():
+        add((text for text in texts.all if text[0].isalpha()), ("bound", bound))
+    _add_counts(add)
+    return lexicon
+
+
+def _add_counts(add: Callable[..., None]) -> None:
+    """Words that count, deny and relate."""
+    add((*say.ALL.all, "multiple", "several"), ("all", None))
+    add(say.ONLY.all, ("only", None))
+    add(say.NONE.all, ("none", None))
+    add(say.NEAR.all, ("near", None))
+    add(("not", "but not", "outside", "without"), ("not", None))
+    add(say.BOTH.all, ("number", 2))
+    for number, words in say.NUMBERS.items():
+        add(words.all, ("number", number))
+        add((f"{word} of" for word in words.all), ("refused", None))
+    add(("one of", "left of", "right of", "away from"), ("refused", None))
+    add(("left of the liver", "left of the patient"), ("side", "left"))
+    add(("right of the liver", "right of the patient"), ("side", "right"))
+    add(("both lobes", "either lobe", "whole liver", "entire liver"))
+
+
+def _field(value: str) -> str:
+    """The attribute that a value belongs to."""
+    return next((name for name, pair in OPPOSITES.items() if value in pair), "attenuation")
