@@ -65,6 +65,11 @@ def unknown_words(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def names_segment(text: str) -> bool:
+    """Whether an expression names one of Couinaud's segments of the liver."""
+    return _SEGMENT.search(unicodedata.normalize("NFKC", text).lower()) is not None
+
+
 def _tidy(text: str) -> str:
     """Normalise all but spelling."""
     text = unicodedata.normalize("NFKC", text).lower()

@@ -46,7 +46,7 @@ def parse(text: str) -> Meaning | None:
     at = names.index("near")
     head, there = concepts[:at], concepts[at + 1 :]
     if not any(name in _REFERENTS for name, _ in there):  # "near the capsule"
-        return _phrase(head + there) if "near" not in names[at + 1 :] else None
+        return None if {"near", "organ"} & set(names[at + 1 :]) else _phrase(head + there)
     meaning, near = _phrase(head), _phrase(there)
     if meaning is None or near is None or near.is_class_only or near.organ or meaning.plural or meaning.rank:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change the expressions of a datalist and leave the truth: does the model listen?"""
+"""Say the contrary, the mirror image or the same in other words: does the model listen?"""
 
 from __future__ import annotations
 
@@ -9,57 +9,58 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
+from lsms_monai.data import vocabulary as say
+from lsms_monai.data.meaning import OPPOSITES
+from lsms_monai.data.normalization import names_segment, normalize
+from lsms_monai.data.parsing import parse
+from lsms_monai.data.wording import word
 from lsms_monai.keys import EXPRESSION
 
 WORDINGS = ("matched", "shuffled", "empty", "contradicted")
 
-# Both ways: a word becomes its opposite. Longer ones come first.
-_OPPOSITES = [
-    ("right", "left"),
-    ("largest", "smallest"),
-    ("larger", "smaller"),
-    ("large", "small"),
-    ("biggest", "tiniest"),
-    ("bigger", "tinier"),
-    ("big", "tiny"),
-    ("least dense", "densest"),
-    ("less dense", "denser"),
-    ("lowest", "highest"),
-    ("lower", "higher"),
-    ("low", "high"),
-    ("darkest", "brightest"),
-    ("darker", "brighter"),
-    ("dark", "bright"),
-    ("cyst", "solid enhancing nodule"),
-    ("cysts", "solid enhancing nodules"),
-    ("cystic", "solid enhancing"),
-]
-# One way: the opposite is not said by this word alone.
-_REPLACEMENTS = {
-    "dominant": "smallest",
-    "enhancing": "hypodense",
-    "with enhancement": "without enhancement",
-    "fluid-density": "high-density",
-    "fluid-attenuation": "high-attenuation",
-    "fluid-filled": "solid enhancing",
-    "water-density": "high-density",
-    "fluid density": "high density",
-    "fluid attenuation": "high attenuation",
-    "water density": "high density",
-}
-_CONTRARY = {
-    **{a: b for pair in _OPPOSITES for a, b in (pair, pair[::-1])},
-    **_REPLACEMENTS,
-    "hypo": "hyper",
-    "hyper": "hypo",
-}
+# A word of the first becomes a word of the second.
+_CONTRARIES = {
+    **{a: b for pair in OPPOSITES.values() for a, b in (pair, pair[::-1])},
+    "largest": "smallest", "smallest": "largest", "darkest": "brightest", "brightest": "darkest",
+    "hypodense": "hyperdense", "hyperdense": "hypodense", "hypervascular": "hypodense", "solid hypodense": "hyperdense",
+    "cyst": "hyperdense", "solid": "cyst", "rim": "hyperdense", "calcified": "hypodense",
+}  # fmt: skip
+_PAIRS = [("low", "high"), ("lowest", "highest")]
+_RANKED = "|".join(re.escape(word) for words in say.SUPERLATIVES.values() for word in words.all)
+_ORDINAL = rf"(?:second|third|2nd|3rd|next)[ -](?:{_RANKED})"  # of three, the second largest is the second smallest
+
+
+def _contrary_words() -> dict[str, str]:
+    """Each word that has an opposite, and the one at the same place among the words for it."""
+    found = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}
+    for table in (
+        say.SIDES,
+        say.EXTRA_WORDS,
+        say.PHRASES,
+        say.COMPARATIVES,
+        say.SUPERLATIVES,
+        say.NOUNS,
+        say.ADJECTIVES,
+    ):
+        for name, words in table.items():
+            if name in _CONTRARIES and name in table and _CONTRARIES[name] in table:
+                others = table[_CONTRARIES[name]].known
+                for place, word in enumerate(words.all):
+                    found.update(zip(word.lower().split("/"), others[place % len(others)].split("/"), strict=True))
+    return found
+
+
+_CONTRARY = _contrary_words()
 _WORDS = re.compile(
-    r"\b(?:(hypo|hyper)(?=[-a-z])|("
-    + "|".join(re.escape(word) for word in sorted(set(_CONTRARY) - {"hypo", "hyper"}, key=len, reverse=True))
-    + r")\b)",
+    rf"\b(?:({_ORDINAL})|(hypo|hyper)([-a-z]+)|("
+    + "|".join(re.escape(word) for word in sorted(_CONTRARY, key=len, reverse=True))
+    + r"))\b",
     re.IGNORECASE,
 )
+_SIDES = {"right": "left", "left": "right", "rt": "lt", "lt": "rt", "rhl": "lhl", "lhl": "rhl"}
+_SIDE_WORDS = re.compile(r"\b(right|left|(?:rt|lt|rhl|lhl)\b)(?=ward|most|sided|\b)", re.IGNORECASE)
 
 
 def reword(entries: Sequence[dict[str, Any]], wording: str, seed: int = 0) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def reword(entries: Sequence[dict[str, Any]], wording: str, seed: int = 0) -> li
 
 
 def contradict(text: str) -> str:
-    """Turn every attribute that has an opposite into it.
+    """Turn every attribute that has an opposite into it; ordinals ("the second largest") stay.
 
     Example:
         >>> contradict("The larger hypodense lesion in the right lobe")
@@ -102,11 +103,56 @@ def contradict(text: str) -> str:
     """
 
     def opposite(match: re.Match[str]) -> str:
-        word = match.group(0)
-        contrary = _CONTRARY[word.lower()]
-        return contrary[0].upper() + contrary[1:] if word[0].isupper() else contrary
+        ordinal, prefix, rest, _ = match.groups()
+        if prefix:
+            return _like(prefix, "hyper" if prefix.lower() == "hypo" else "hypo") + rest
+        return match.group() if ordinal else _like(match.group(), _CONTRARY[match.group().lower()])
 
     return _WORDS.sub(opposite, text)
+
+
+def mirror(text: str) -> str:
+    """Exchange right and left and nothing else, as an image mirrored in the sagittal plane needs.
+
+    Liver segments have no mirror image and are first said in words.
+
+    Example:
+        >>> mirror("The right-sided lesion that is not in the left lobe")
+        'The left-sided lesion that is not in the right lobe'
+    """
+    if names_segment(text):
+        text = normalize(text)
+    return _SIDE_WORDS.sub(lambda match: _like(match.group(), _SIDES[match.group().lower()]), text)
+
+
+def paraphrases(text: str, generator: Generator, n: int, *, held_out: bool = True) -> list[str]:
+    """Say the same in other words.
+
+    Args:
+        text: an expression.
+        generator: the only source of randomness.
+        n: how many; fewer come back if there are no more.
+        held_out: use synonyms and word orders that no training has seen; else only those of training.
+
+    Returns:
+        Wordings that differ from each other and from the text; none if it is not understood.
+    """
+    meaning = parse(text)
+    found: dict[str, str] = {}
+    if meaning is not None:
+        for _ in range(20 * n):
+            other = word(meaning, 0, generator, held_out=held_out)
+            key = normalize(other)
+            if len(found) < n and key not in found and key != normalize(text) and parse(other) == meaning:
+                found[key] = other
+    return list(found.values())
+
+
+def _like(word: str, other: str) -> str:
+    """The other word, with the capitals of the first."""
+    if word.isupper() and len(word) > 1:
+        return other.upper()
+    return other[0].upper() + other[1:] if word[0].isupper() and word[1:].islower() else other
 
 
 def _shuffled(texts: Sequence[str], seed: int) -> list[str]:

@@ -54,7 +54,8 @@ NOUNS = {
 ADJECTIVES = {
     "hypodense": words("hypodense, hypoattenuating, low-density, low-attenuation, dark, low attenuation, hypo-dense"
                        "| hypoenhancing, hypovascular, reduced-density"),
-    "hyperdense": words("hyperdense, hyperattenuating, high-density, high-attenuation, bright, dense"
+    "hyperdense": words("hyperdense, hyperattenuating, high-density, high-attenuation, bright, high attenuation,"
+                        "hyper-dense, dense"
                         "| radiodense, increased-density"),
     "hypervascular": words("enhancing, hyperenhancing, hypervascular | arterially enhancing, avidly enhancing"),
     "cyst": words("cystic, fluid-density, water-density, fluid-attenuation, fluid-filled"
