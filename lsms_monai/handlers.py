@@ -1,19 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engines of the configurations need beyond MONAI's handlers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
-from monai.handlers import CheckpointLoader
+from monai.handlers import CheckpointLoader, IgniteMetricHandler
 
 from lsms_monai.keys import IMAGE
+from lsms_monai.metrics import ReferringMetric
 
 
 def image_meta(batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Meta data of the images of a decollated batch, from which ``MetricsSaver`` takes the file names."""
     return [sample[IMAGE].meta for sample in batch]
+
+
+class ReferringScores(IgniteMetricHandler):
+    """Put `referring_scores` of an epoch into ``engine.state.metrics``, each under its own name.
+
+    Args:
+        output_transform: takes (pred, label) out of the engine's output, both lists of 0/1 masks (1, H, W[, D]).
+    """
+
+    def __init__(self, output_transform: Callable[[Any], Any] = lambda output: output) -> None:
+        super().__init__(metric_fn=ReferringMetric(), output_transform=output_transform, save_details=False)
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write the scores at the end of an epoch; the name under which the handler was attached is not used."""
+        engine.state.metrics.update(self.compute())
 
 
 def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | Path) -> None:

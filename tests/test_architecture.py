@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "losses": {"keys"},
     "metrics": {"keys"},
     "inferers": {"keys"},
-    "handlers": {"keys"},
+    "handlers": {"keys", "metrics"},
     "optimizers": {"keys"},
     "weights": {"keys"},
     "answer": {"keys"},

@@ -6,7 +6,8 @@ import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
 
-from lsms_monai.handlers import image_meta, resume_training
+from lsms_monai.handlers import ReferringScores, image_meta, resume_training
+from lsms_monai.metrics import referring_scores
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
@@ -29,3 +30,14 @@ def test_a_training_resumes_from_the_newest_checkpoint(tmp_path):
 def test_the_meta_data_of_each_image_of_a_batch_is_found():
     batch = [{"image": MetaTensor(torch.zeros(1, 2, 2), meta={"filename_or_obj": name})} for name in ("a", "b")]
     assert [meta["filename_or_obj"] for meta in image_meta(batch)] == ["a", "b"]
+
+
+def test_referring_scores_of_an_epoch_are_those_of_all_its_samples():
+    generator = torch.Generator().manual_seed(0)
+    pred, label = (torch.rand(2, 5, 1, 7, 11, generator=generator) > 0.6).float()
+    batches = [(list(pred[:2]), list(label[:2])), (list(pred[2:]), list(label[2:]))]
+    engine = Engine(lambda engine, batch: batch)
+    ReferringScores().attach(engine, "referring_scores")
+    for _ in range(2):  # a second epoch starts anew
+        metrics = engine.run(batches, max_epochs=1).metrics
+        assert metrics == pytest.approx(referring_scores(pred, label), nan_ok=True)

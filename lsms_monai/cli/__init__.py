@@ -4,8 +4,10 @@
 import click
 
 import lsms_monai
+from lsms_monai.cli.evaluate import evaluate
 from lsms_monai.cli.phantom import phantom
 from lsms_monai.cli.segment import segment
+from lsms_monai.cli.sensitivity import sensitivity
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,5 +24,5 @@ def main() -> None:
     """  # noqa: D301 - click's mark of a paragraph that keeps its lines
 
 
-for command in (segment, phantom):
+for command in (segment, phantom, evaluate, sensitivity):
     main.add_command(command)
