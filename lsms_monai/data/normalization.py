@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from lsms_monai.data import vocabulary as say
+import lsms_monai.data.vocabulary as say
 from lsms_monai.data.vocabulary import Words
 
 ABBREVIATIONS = {

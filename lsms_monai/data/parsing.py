@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from lsms_monai.data import vocabulary as say
+import lsms_monai.data.vocabulary as say
 from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
 from lsms_monai.data.normalization import normalize
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from lsms_monai.data import vocabulary as say
+import lsms_monai.data.vocabulary as say
 from lsms_monai.data.meaning import OPPOSITES
 from lsms_monai.data.normalization import names_segment, normalize
 from lsms_monai.data.parsing import parse

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from numpy.random import Generator
 
-from lsms_monai.data import vocabulary as say
+import lsms_monai.data.vocabulary as say
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import Meaning
 from lsms_monai.data.vocabulary import Words
