@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import nibabel as nib
@@ -56,8 +56,12 @@ class Answer:
         expression: the words as the person wrote them.
         mask: bool (W, H, D), on the voxels of the input.
         lesions: the components of the mask, largest volume first; specks are among them.
-        probability: float32 (W, H, D), or None when it was not asked for.
-        duration_s: seconds spent on this expression, without what all expressions share.
+        probability: float32 (W, H, D) of what the network was asked, before the resolution; None when not asked for.
+        duration_s: seconds spent on this expression, without what expressions share.
+        existence: 0..1, how sure it is that the expression has a target; below the bundle's threshold the mask is
+            empty.
+        resolution: one sentence: how the answer of the network became this mask.
+        unknown_words: words of the expression that the training never used.
     """
 
     expression: str
@@ -65,6 +69,9 @@ class Answer:
     lesions: list[Lesion]
     probability: np.ndarray | None = None
     duration_s: float = 0.0
+    existence: float = 0.0
+    resolution: str = ""
+    unknown_words: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> bool:
@@ -96,6 +103,9 @@ class Answer:
             "expression": self.expression,
             "found": self.found,
             "summary": self.summary(),
+            "resolution": self.resolution,
+            "existence": _round(self.existence, 3),
+            "unknown_words": list(self.unknown_words),
             "volume_ml": _round(self.volume_ml, 3),
             "lesions": [lesion.to_dict() for lesion in self.lesions],
             "duration_s": _round(self.duration_s, 2),
@@ -134,14 +144,22 @@ def measure_lesions(mask: np.ndarray, image: np.ndarray, probability: np.ndarray
     for number, inner in enumerate(ndimage.find_objects(labels), start=1):
         start = [o.start + i.start for o, i in zip(outer, inner, strict=True)]
         box = tuple(slice(s, s + i.stop - i.start) for s, i in zip(start, inner, strict=True))
-        lesions.append(_measure(labels[inner] == number, image[box], probability[box], affine, start))
+        lesions.append(measure_lesion(labels[inner] == number, image[box], probability[box], affine, start))
     return sorted(lesions, key=lambda lesion: -lesion.volume_ml)
 
 
-def _measure(
+def measure_lesion(
     inside: np.ndarray, image: np.ndarray, probability: np.ndarray, affine: np.ndarray, start: Sequence[int]
 ) -> Lesion:
-    """Measure one component, given in its own box that begins at the voxel `start`."""
+    """Measure one component in its own box.
+
+    Args:
+        inside: bool (w, h, d), its voxels; each face of the box touches one.
+        image: intensities in HU, (w, h, d).
+        probability: (w, h, d), 0..1.
+        affine: 4x4, voxel of the whole volume -> RAS mm.
+        start: first voxel of the box in the whole volume.
+    """
     axis = axial_axis(affine)
     num_slices = inside.shape[axis]
     plane_axes = [a for a in range(3) if a != axis]

@@ -189,3 +189,9 @@ def test_to_dict_is_strict_json_without_voxels():
     entry = json.loads(json.dumps(answer.to_dict(), allow_nan=False))["lesions"][0]
     assert entry["mean_hu"] is None
     assert (entry["volume_ml"], entry["longest_axial_diameter_mm"], entry["slice_range"]) == (12.346, 31.4, [4, 5])
+
+
+def test_to_dict_says_how_the_words_were_resolved():
+    told = {"existence": 0.98765, "resolution": "The largest of 2.", "unknown_words": ["odd"]}
+    content = Answer("the odd cyst", np.ones((2, 2, 2), bool), [lesion(31, 12)], **told).to_dict()
+    assert {key: content[key] for key in told} == told | {"existence": 0.988}
