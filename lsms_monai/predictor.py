@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from monai.transforms import AsDiscreted, LoadImaged, SaveImaged
 from monai.utils.enums import SpaceKeys
 from torch import Tensor, nn
 
-from lsms_monai.answer import Answer, measure_lesions
+from lsms_monai.answer import Answer
 from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
+from lsms_monai.components import Components, find_components, paint
+from lsms_monai.data.normalization import unknown_words
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PRED
+from lsms_monai.resolution import Plan, plan, resolve
 from lsms_monai.transforms import SelectExpressiond
 
-PARTS = ("network", "preprocessing", "inferer", "postprocessing", "device")
+PARTS = ("network", "preprocessing", "inferer", "postprocessing", "device", "threshold", "existence_threshold")
 Progress = Callable[[int, int], None]
 
 
@@ -51,10 +55,12 @@ class BundlePredictor:
         load_weights(self.network, folder / "models" / "model.pt")
         self.network.eval()
         self.inferer = parts["inferer"]
+        self.threshold = float(parts["threshold"])
+        self.existence_threshold = float(parts["existence_threshold"])
         self._prepare_image, self._prepare_text = split_transforms(
             parts["preprocessing"], SelectExpressiond, without=LoadImaged
         )
-        self._to_probability, self._to_mask = split_transforms(parts["postprocessing"], AsDiscreted, without=SaveImaged)
+        self._to_probability, _ = split_transforms(parts["postprocessing"], AsDiscreted, without=SaveImaged)
         self._lock = threading.Lock()
 
     def predict(
@@ -66,14 +72,14 @@ class BundlePredictor:
         keep_probability: bool = False,
         progress: Progress | None = None,
     ) -> list[Answer]:
-        """Answer every expression about one image.
+        """Answer every expression about one image; the network reads each distinct text once.
 
         Args:
             image: intensities in HU, (W, H, D); a single slice has a size of 1 along one axis.
             affine: 4x4, voxel -> RAS mm.
             expressions: what to look for, each in a person's words.
             keep_probability: keep the probability map in each answer, 4 bytes a voxel.
-            progress: called with (slices done, slices in all) over all expressions.
+            progress: called with (slices done, slices in all) over all texts.
 
         Returns:
             One answer per expression, in their order; masks on the voxels of `image`.
@@ -84,41 +90,63 @@ class BundlePredictor:
         """
         expressions = check_expressions(expressions)
         image, affine = _checked_image(image), _checked_affine(affine)
+        plans = [plan(expression) for expression in expressions]
+        texts = list(dict.fromkeys(text for plan in plans for text in plan.texts))
+        seen: dict[str, _Seen] = {}
         with self._lock, torch.inference_mode():
             sample = _run(self._prepare_image, {IMAGE: _as_loaded(image, affine)})
             sample[IMAGE] = sample[IMAGE].to(self.device)
             num_slices = sample[IMAGE].shape[-1]
-            answers = []
-            for number, expression in enumerate(expressions):
+            for number, text in enumerate(texts):
                 start = time.perf_counter()
-                first, total = number * num_slices, len(expressions) * num_slices
-                with _slices_reported(self.network, progress, first, first + num_slices, total):
-                    probability, mask = self._segment(sample, expression, image.shape)
-                lesions = measure_lesions(mask, image, probability, affine)
+                first = number * num_slices
+                with _slices_reported(self.network, progress, first, first + num_slices, len(texts) * num_slices):
+                    probability = self._probability(sample, text, image.shape)
+                components = find_components(probability, image, affine, self.threshold)
                 kept = probability if keep_probability else None
-                answers.append(Answer(expression, mask, lesions, kept, time.perf_counter() - start))
-        return answers
+                seen[text] = _Seen(components, kept, time.perf_counter() - start)
+        return [self._answer(*asked, seen) for asked in zip(expressions, plans, strict=True)]
 
-    def _segment(
-        self, sample: dict[Any, Any], expression: str, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Probability and mask of one expression, both (W, H, D)."""
-        asked = _run(self._prepare_text, {**sample, EXPRESSION: expression})
+    def _probability(self, sample: dict[Any, Any], text: str, shape: tuple[int, ...]) -> np.ndarray:
+        """What the network says to one text, (W, H, D)."""
+        asked = _run(self._prepare_text, {**sample, EXPRESSION: text})
         ids, attention_mask = (asked[key].unsqueeze(0).to(self.device) for key in (INPUT_IDS, ATTENTION_MASK))
         logits = self.inferer(
             inputs=asked[IMAGE].unsqueeze(0), network=self.network, input_ids=ids, attention_mask=attention_mask
         )
         # a plain tensor would pass through Invertd unchanged
         asked[PRED] = MetaTensor(logits[0].as_subclass(Tensor).float().cpu())
-        asked = _run(self._to_probability, asked)
-        probability = asked[PRED].as_tensor()[0].float().numpy()
-        mask = _run(self._to_mask, asked)[PRED].as_tensor()[0].numpy() > 0.5
-        if mask.shape != shape:
+        probability = _run(self._to_probability, asked)[PRED].as_tensor()[0].float().numpy()
+        if probability.shape != shape:
             raise RuntimeError(
-                f"the mask must have the image's shape {shape}, got {mask.shape}; the bundle's postprocessing must "
-                "undo its preprocessing by Invertd"
+                f"the mask must have the image's shape {shape}, got {probability.shape}; the bundle's postprocessing "
+                "must undo its preprocessing by Invertd"
             )
-        return probability, mask
+        return probability
+
+    def _answer(self, expression: str, plan: Plan, seen: dict[str, "_Seen"]) -> Answer:
+        """Resolve one expression over what the network has said to its texts."""
+        target = seen[plan.texts[0]]
+        resolution = resolve(plan, {text: seen[text].components for text in plan.texts}, self.existence_threshold)
+        return Answer(
+            expression,
+            paint(resolution.components, target.components.shape),
+            sorted((component.lesion for component in resolution.components), key=lambda lesion: -lesion.volume_ml),
+            target.probability,
+            sum(seen[text].duration_s for text in plan.texts),
+            existence=resolution.existence,
+            resolution=resolution.explanation,
+            unknown_words=unknown_words(expression),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the network has said to one text."""
+
+    components: Components
+    probability: np.ndarray | None
+    duration_s: float
 
 
 def check_expressions(expressions: Sequence[Any]) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle in which a two-weight network stands for LSMS: it knows the words "dark" and "bright" and nothing else."""
+"""A bundle in which a two-weight network stands for LSMS: it knows dark from bright and nothing else."""
 
 import json
 
@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-DARK = 2601  # the id of "dark" in the vocabulary of uncased BERT
+# Word pieces of "dark" and "hypodense", of "bright" and "hyperdense" in the vocabulary of uncased BERT.
+DARK, BRIGHT = (2601, 22571), (4408, 23760)
 BODY_HU, DARK_HU, BRIGHT_HU = 100, 40, 170
 AFFINE = np.array([[-1.5, 0, 0, 70], [0, -1.5, 0, 60], [0, 0, 4.0, -30], [0, 0, 0, 1]])
 DARK_BOX, BRIGHT_BOX = np.s_[4:9, 20:27, 1:4], np.s_[25:33, 6:16, 2:5]
 
 
 class TwoWordNetwork(torch.nn.Module):
-    """Grey level 0.2 when asked for what is dark, 0.85 for anything else."""
+    """Grey level 0.2 when asked for what is dark, 0.85 for what is bright, both for anything else."""
 
     def __init__(self):
         super().__init__()
@@ -22,9 +23,11 @@ class TwoWordNetwork(torch.nn.Module):
         self.contrast = torch.nn.Parameter(torch.tensor(100.0))
 
     def forward(self, image, input_ids, attention_mask):
-        is_dark = (input_ids == DARK).any(dim=1).reshape(-1, 1, 1, 1)
-        level = torch.where(is_dark, 0.2, 0.85)
-        return self.contrast * (self.width - (image - level).abs())
+        asked = [torch.isin(input_ids, torch.tensor(ids)).any(dim=1).reshape(-1, 1, 1, 1) for ids in (DARK, BRIGHT)]
+        away = [(image - level).abs() for level in (0.2, 0.85)]
+        far = torch.full_like(image, 9.0)
+        dark, bright = (torch.where(other, far, way) for other, way in zip(asked[::-1], away, strict=True))
+        return self.contrast * (self.width - torch.minimum(dark, bright))
 
 
 class CountImages(Transform):
@@ -57,6 +60,8 @@ def config(pixdim=(-1, -1, -1)):
     return {
         "device": "cpu",
         "bundle_root": ".",
+        "threshold": 0.5,
+        "existence_threshold": 0.5,
         "network_def": {"_target_": "stub.TwoWordNetwork"},
         "network": "$@network_def.to(@device)",
         "preprocessing": transform(
@@ -78,7 +83,7 @@ def config(pixdim=(-1, -1, -1)):
             transforms=[
                 transform("Activationsd", keys="pred", sigmoid=True),
                 transform("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False),
-                transform("AsDiscreted", keys="pred", threshold=0.5),
+                transform("AsDiscreted", keys="pred", threshold="@threshold"),
                 transform("SaveImaged", keys="pred", output_dir="$@bundle_root + '/eval'"),
             ],
         ),

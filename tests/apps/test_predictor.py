@@ -187,7 +187,7 @@ def test_intensities_that_are_no_ct_are_warned_of(stub_bundle):
 
 def test_an_expression_that_is_too_long_is_cut_with_a_warning(stub_bundle):
     with pytest.warns(UserWarning, match="expression has 42 tokens, max_length is 16"):
-        BundlePredictor(stub_bundle).predict(scene()[0], AFFINE, ["dark " * 40])
+        BundlePredictor(stub_bundle).predict(scene()[0], AFFINE, ["glow " * 40])
 
 
 def test_a_bundle_that_does_not_return_to_the_input_is_refused(tmp_path):

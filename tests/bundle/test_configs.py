@@ -99,7 +99,7 @@ def test_training_and_inference_share_the_network_and_the_knobs_of_the_image():
 def test_no_key_is_dead(name):
     config = read(name)
     text = json.dumps(config)
-    properties = {"network_def", "dataset_dir", "bundle_root", "device"}
+    properties = {"network_def", "dataset_dir", "bundle_root", "device", "existence_threshold"}
     for key in config:
         is_used = any(mark + key in text for mark in ("@", "%")) or key in WORKFLOW_IDS or key in properties
         assert is_used, f"{name}.json: nothing refers to {key}"

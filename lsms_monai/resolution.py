@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From words to lesions of the patient: what a slice can tell goes to the network, the rest is resolved over 3-D.
+
+A slice-wise network finds a largest lesion on every slice. It is therefore asked for all lesions of a side, type and
+place, in fixed plain words; ranks, counts, sizes and neighbours are told over the components of its answers.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lsms_monai.components import Component, Components, paint
+from lsms_monai.data.canonical import canonical
+from lsms_monai.data.meaning import Meaning
+from lsms_monai.data.normalization import normalize
+from lsms_monai.data.parsing import parse
+from lsms_monai.selection import choose, parts
+
+NOT_UNDERSTOOD = "The wording was not understood as a whole; the model read it slice by slice, as it is."
+_EXCEPTION = re.compile(r"(.*?)\s*\b(?:except(?: for)?|apart from|other than|but(?! not))\s+(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an expression will be answered.
+
+    Args:
+        texts: what the network is asked, the words for the target first.
+        meaning: what the expression says; None if it was not understood.
+        exception: what it leaves out of that, as in "all but the largest".
+    """
+
+    texts: tuple[str, ...]
+    meaning: Meaning | None
+    exception: Meaning | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """What an expression means in one image.
+
+    Args:
+        components: the lesions that are meant, none if none is.
+        existence: 0..1, how sure it is that there is a target.
+        explanation: how it was found out, in words for a radiologist.
+    """
+
+    components: list[Component]
+    existence: float
+    explanation: str
+
+
+def plan(expression: str) -> Plan:
+    """Divide an expression into what a slice can tell and what only the volume can.
+
+    Args:
+        expression: a person's words. Those that are not understood go to the network as they are, normalised.
+
+    Example:
+        >>> plan("The largest lesion in the right lobe").texts
+        ('all lesions in the right lobe',)
+    """
+    text = normalize(expression)
+    meaning, exception = _with_exception(text) or (parse(text) if text else None, None)
+    if meaning is None:
+        return Plan((text or expression,), None)  # no letter is left of what no Latin script writes
+    needed = parts(meaning) + (parts(exception) if exception else [])
+    return Plan(tuple(dict.fromkeys(map(canonical, needed))), meaning, exception)
+
+
+def resolve(plan: Plan, found: Mapping[str, Components], existence_threshold: float) -> Resolution:
+    """Choose among the components of the network's answers.
+
+    Args:
+        plan: of the expression.
+        found: the components that the network has found for each of the plan's texts.
+        existence_threshold: below this existence nothing is marked.
+    """
+    there = found[plan.texts[0]]
+    chosen, explanation = choose(plan.meaning, found) if plan.meaning else (there.items, NOT_UNDERSTOOD)
+    if plan.exception is not None:
+        left_out, why = choose(plan.exception, found)
+        mask = paint(left_out, there.shape)
+        chosen = [component for component in chosen if component.overlap(mask) < 0.5]
+        explanation = f"{explanation} Left out: {why[0].lower()}{why[1:]}"
+    nothing_seen = there.best if not there.items else 0.0
+    existence = max((component.score for component in chosen), default=nothing_seen)
+    if chosen and existence < existence_threshold:
+        chosen = []
+        explanation = f"The best match scores {existence:.2f}, below {existence_threshold:.2f}: too unsure to mark."
+    return Resolution(chosen, existence, explanation)
+
+
+def _with_exception(text: str) -> tuple[Meaning, Meaning] | None:
+    """The two meanings of "all ... but ..."; None if the words are of another form."""
+    match = _EXCEPTION.fullmatch(text)
+    if match is None:
+        return None
+    whole, exception = match.groups()
+    meaning = parse("all lesions" if whole in ("", "all", "everything", "every one") else whole)
+    left_out = parse(exception) or parse(f"{exception} lesion")
+    return (replace(meaning, plural=True), left_out) if meaning and left_out else None

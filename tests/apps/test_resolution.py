@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An expression about a volume means lesions of the volume: on phantoms with truth, with an oracle as the network."""
+
+import numpy as np
+import pytest
+from stub import BODY_HU, DARK_HU, config, write_bundle
+
+from lsms_monai.components import find_components
+from lsms_monai.data.expressions import sample_expressions
+from lsms_monai.data.meaning import Meaning
+from lsms_monai.data.parsing import parse
+from lsms_monai.data.phantom import phantom
+from lsms_monai.predictor import BundlePredictor
+from lsms_monai.resolution import NOT_UNDERSTOOD, Plan, plan, resolve
+
+SHAPES = {"volumes": (112, 96, 16), "slices": (112, 96, 1)}
+SPACING = (3.0, 3.0, 8.0)
+
+
+def values(components, labels):
+    """Values of the label map that components lie on."""
+    return tuple(sorted(int(np.bincount(labels[c.box][c.inside]).argmax()) for c in components))
+
+
+def oracle(made, texts):
+    """What a network without error answers to each text."""
+    meant = {text: [lesion.value for lesion in parse(text).candidates(made.lesions)] for text in texts}
+    maps = {text: np.isin(made.labels, known).astype(np.float32) for text, known in meant.items()}
+    return {text: find_components(truth, made.image, made.affine, 0.5) for text, truth in maps.items()}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("held_out", [False, True], ids=["known", "held out"])
+def test_with_a_network_without_error_every_expression_means_what_it_says(shape, held_out):
+    kinds, understood = set(), 0
+    for seed in range(8):
+        generator = np.random.default_rng((11, seed))
+        made = phantom(generator, shape=shape, spacing=SPACING, num_lesions=4)
+        for expression in sample_expressions(made.lesions, generator, 8, held_out=held_out):
+            asked = plan(expression.text)
+            if asked.meaning is None:
+                continue
+            understood += 1
+            kinds |= {name for name, said in vars(expression.meaning).items() if said}
+            meant = resolve(asked, oracle(made, asked.texts), 0.2).components
+            assert values(meant, made.labels) == expression.label_value, expression.text
+    assert understood > 30
+    assert kinds >= {"rank", "side", "attenuation", "plural"}
+
+
+# Centre and radius in mm of four dark balls, the largest first.
+BALLS = [((-25, 0, 0), 20), ((35, 5, 10), 13), ((0, 45, -15), 9), ((30, -40, 20), 6)]
+AFFINE = np.array([[-2.0, 0, 0, 70], [0, -2.0, 0, 70], [0, 0, 4.0, -36], [0, 0, 0, 1]])
+
+
+@pytest.fixture(scope="module")
+def volume():
+    """What the stub's network can see, and the mask of each ball."""
+    grid = np.stack(np.meshgrid(*map(np.arange, (71, 71, 19)), indexing="ij"), axis=-1)
+    places = grid @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    masks = np.stack([np.linalg.norm(places - centre, axis=-1) < radius for centre, radius in BALLS])
+    image = np.where(masks.any(axis=0), DARK_HU, BODY_HU).astype(np.int16)
+    image[[0, -1]] = -1000
+    return image, masks
+
+
+@pytest.mark.parametrize(
+    ("expression", "meant"),
+    [
+        ("the largest lesion", [0]),
+        ("second largest lesion", [1]),
+        ("the smallest hypodense lesion", [3]),
+        ("the two largest lesions", [0, 1]),
+        ("all lesions", [0, 1, 2, 3]),
+        ("all four lesions", [0, 1, 2, 3]),
+        ("both lesions", [0, 1]),
+        ("the lesion next to the largest one", [2]),
+        ("the lesion closest to the smallest lesion", [1]),
+        ("all but the largest", [1, 2, 3]),
+        ("all lesions except the two largest", [2, 3]),
+        ("every dark spot apart from the smallest one", [0, 1, 2]),
+        ("the lesion in the dome", [3]),
+        ("lesions larger than 2 cm", [0, 1]),
+        ("the 18 mm lesion", [2]),
+        ("a 9 cm mass", []),
+        ("the third largest hyperdense lesion", []),
+        ("the hyperdense lesion", []),
+        ("no lesion", []),
+    ],
+)
+def test_the_network_sees_every_lesion_and_the_words_choose(stub_bundle, volume, expression, meant):
+    image, masks = volume
+    (answer,) = BundlePredictor(stub_bundle).predict(image, AFFINE, [expression])
+    np.testing.assert_array_equal(answer.mask, masks[meant].any(axis=0))
+    assert answer.found == bool(meant)
+    assert len(answer.lesions) == len(meant)
+    assert (answer.existence > 0.9) == bool(meant)
+    assert answer.resolution.endswith(".")
+
+
+def test_the_reason_names_what_was_left_out():
+    made = phantom((3, 1), shape=SHAPES["slices"], spacing=SPACING, num_lesions=2)
+    asked = plan("all lesions but the largest")
+    assert asked == Plan(("all lesions",), Meaning(plural=True), Meaning(rank="largest"))
+    reason = resolve(asked, oracle(made, asked.texts), 0.2).explanation
+    assert reason.startswith("Both found for “all lesions”. Left out: the largest of 2 found for")
+
+
+@pytest.mark.parametrize("text", ["the spiculated lesion", "lesion but spiculated", "囊肿"])
+def test_what_is_not_understood_goes_to_the_network_as_it_is_and_is_said(text):
+    assert plan(text) == Plan((text,), None)
+    found = find_components(np.ones((4, 4, 1), np.float32), np.zeros((4, 4, 1)), np.eye(4), 0.5)
+    resolution = resolve(plan(text), {text: found}, 0.5)
+    assert resolution.components == found.items
+    assert resolution.explanation == NOT_UNDERSTOOD
+
+
+def test_one_meaning_in_many_words_asks_the_network_one_thing():
+    texts = ["The biggest lesion, right lobe", "largest mass in the right hepatic lobe.", "second smallest RHL lesion"]
+    assert {plan(text).texts for text in texts} == {("all lesions in the right lobe",)}
+
+
+def test_what_is_too_unsure_is_not_marked_and_its_score_is_said():
+    probability = np.zeros((30, 30, 1), np.float32)
+    probability[10:20, 10:20] = 0.6
+    found = {"all lesions": find_components(probability, probability, np.eye(4), 0.5)}
+    unsure = resolve(plan("the largest lesion"), found, 0.7)
+    assert unsure.components == []
+    assert unsure.existence == pytest.approx(0.6, abs=0.01)
+    assert unsure.explanation == "The best match scores 0.60, below 0.70: too unsure to mark."
+    assert len(resolve(plan("the largest lesion"), found, 0.5).components) == 1
+
+
+def test_existence_is_graded_below_the_threshold_and_zero_where_the_words_rule_it_out():
+    probability = np.zeros((30, 30, 1), np.float32)
+    probability[10:20, 10:20] = 0.4
+    found = {"all lesions": find_components(probability, probability, np.eye(4), 0.5)}
+    assert resolve(plan("the largest lesion"), found, 0.5).existence == pytest.approx(0.4, abs=0.01)
+    found = {"all lesions": find_components(2 * probability, probability, np.eye(4), 0.5)}
+    assert resolve(plan("the second largest lesion"), found, 0.5).existence == 0.0
+
+
+def test_the_network_reads_each_distinct_text_once(stub_bundle, volume):
+    predictor, seen = BundlePredictor(stub_bundle), []
+    texts = ["the largest lesion", "The smallest lesion.", "the lesion next to the dark lesion", "the dark lesion"]
+    answers = predictor.predict(
+        volume[0], AFFINE, texts, keep_probability=True, progress=lambda *done: seen.append(done)
+    )
+    assert seen[-1] == (2 * 19, 2 * 19)
+    assert answers[0].probability is answers[1].probability is answers[2].probability
+    assert [answer.expression for answer in answers] == texts
+    assert answers[2].duration_s > answers[0].duration_s > 0
+
+
+def test_the_bundle_says_from_which_existence_on_something_is_found(tmp_path, volume):
+    predictor = BundlePredictor(write_bundle(tmp_path, {**config(), "existence_threshold": 1.01}))
+    (answer,) = predictor.predict(volume[0], AFFINE, ["the largest lesion"])
+    assert not answer.found
+    assert not answer.mask.any()
+    assert answer.existence == pytest.approx(1.0, abs=0.01)
+    assert answer.resolution == "The best match scores 1.00, below 1.01: too unsure to mark."
+
+
+def test_an_answer_names_the_words_that_no_training_has_seen(stub_bundle, volume):
+    asked = ["the spiculated lesion", "the largst lesion"]
+    answers = BundlePredictor(stub_bundle).predict(volume[0], AFFINE, asked)
+    assert [answer.unknown_words for answer in answers] == [["spiculated"], []]
+    assert [answer.resolution == NOT_UNDERSTOOD for answer in answers] == [True, False]
