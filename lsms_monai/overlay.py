@@ -105,12 +105,12 @@ def _draw_marks(canvas: Image.Image, px_per_mm: float) -> None:
 
 
 def _with_caption(canvas: Image.Image, answer: Answer, note: str) -> Image.Image:
-    """Put the expression, the result and the note under the slice."""
+    """Put the expression, the result, how it was resolved and the note under the slice."""
     width = canvas.width - 2 * _MARGIN_PX
     large, small = _font(20), _font(14)
     lines = [(line, large, _EXPRESSION) for line in _wrap(f"“{answer.expression}”", large, width)]
     lines += [(line, large, _FOUND if answer.found else _NOT_FOUND) for line in _wrap(answer.summary(), large, width)]
-    lines += [(line, small, _NOTE) for line in _wrap(note, small, width)]
+    lines += [(line, small, _NOTE) for text in (answer.resolution, note) for line in _wrap(text, small, width)]
     heights = [font.size * 1.4 for _, font, _ in lines]
     picture = Image.new("RGB", (canvas.width, canvas.height + round(sum(heights)) + 2 * _MARGIN_PX), _PAPER)
     picture.paste(canvas, (0, 0))

@@ -3,6 +3,7 @@
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import click
@@ -41,7 +42,8 @@ def segment(
 
     IMAGE is a CT in Hounsfield units: one file (.nii, .nii.gz, .nrrd, .mha, .dcm, or a .png/.jpg slice) or the folder
     of one DICOM series. An EXPRESSION is a short English phrase as in a report, in quotes; left and right are the
-    patient's. Several expressions give several, independent answers; "nothing found" is an answer too.
+    patient's. On a volume it speaks of the whole volume: "the largest lesion" is one lesion. Several expressions give
+    several, independent answers; "nothing found" is an answer too.
 
     \b
     Examples:
@@ -53,8 +55,9 @@ def segment(
       NN_words_overlay.png  a picture of the slice with the largest area: look at it first
       NN_words_seg.nii.gz   the mask, 1 inside, in the geometry of the CT
     and once
-      answer.json           found or not; volume, longest axial diameter, mean HU,
-                            position, slices and confidence of every lesion
+      answer.json           found or not, and how the words were resolved; volume,
+                            longest axial diameter, mean HU, position, slices and
+                            confidence of every lesion
 
     Right and left on the pictures are marked R and L.
     """  # noqa: D301
@@ -77,6 +80,12 @@ def segment(
                     bar.update(done - bar.pos)
 
                 answers = predictor.predict(volume, affine, expressions, progress=progress)
+            for answer in answers:
+                if answer.unknown_words:
+                    words = ", ".join(answer.unknown_words)
+                    warnings.warn(
+                        f"“{answer.expression}” has words that the model does not know: {words}", stacklevel=1
+                    )
             model = {key: predictor.metadata.get(key) for key in ("name", "version")}
             about = {
                 "image": str(image),
@@ -86,5 +95,7 @@ def segment(
             }
             content = write_report(folder, volume, affine, answers, about)
         for answer in content["answers"]:
-            click.echo(f"“{answer['expression']}”\n  {answer['summary']}\n  {output_dir / answer['overlay']}")
+            click.echo(f"“{answer['expression']}”")
+            for line in (answer["summary"], answer["resolution"], output_dir / answer["overlay"]):
+                click.echo(f"  {line}")
         click.echo(f"All numbers: {output_dir / ANSWER_FILE}")

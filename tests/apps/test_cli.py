@@ -80,6 +80,7 @@ def test_segment_writes_mask_picture_and_numbers_for_each_expression(segment, ct
         assert abs(written.affine - AFFINE).max() < 1e-4
         assert (tmp_path / "out" / answer["overlay"]).is_file()
         assert answer["summary"] in result.stdout
+        assert answer["resolution"] in result.stdout
     assert (content["model"]["name"], content["model"]["version"]) == ("Two words", "1.2.3")
     assert content["image"] == str(ct)
     assert content["warnings"] == []
@@ -181,13 +182,14 @@ def test_missing_weights_and_a_missing_device_are_one_line(segment, stub_bundle,
 def test_warnings_are_single_lines_and_on_record(segment, tmp_path):
     image = np.full((16, 16, 3), 100, np.float32)
     image[0, 0, 0] = np.nan
-    result = segment(save(tmp_path / "ct.nii", image), "dark " * 40)
+    result = segment(save(tmp_path / "ct.nii", image), "glow " * 40)
     assert result.exit_code == 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("Warning: ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "1 voxels that are NaN or infinite" in lines[0]
     assert "intensities lie in 100..100, a CT in Hounsfield units reaches below -200" in lines[1]
     assert "expression has 42 tokens, max_length is 16" in lines[2]
+    assert lines[3].endswith("has words that the model does not know: glow")
     content = json.loads((tmp_path / "out" / "answer.json").read_text())
     assert [f"Warning: {text}" for text in content["warnings"]] == lines
 

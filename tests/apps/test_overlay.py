@@ -135,3 +135,13 @@ def test_a_long_expression_is_wrapped_inside_the_picture_and_cut():
     assert len(lines) == 5
     assert lines[-1].endswith("…")
     assert all(font.getlength(line) <= 600 for line in lines)
+
+
+def test_the_picture_says_how_the_words_were_resolved():
+    image, affine, mask = scene()
+    lesions = measure_lesions(mask, image, np.ones(mask.shape, np.float32), affine)
+    plain = draw_overlay(image, affine, Answer("the lesion", mask, lesions))
+    told = draw_overlay(
+        image, affine, Answer("the lesion", mask, lesions, resolution="The one found for “all lesions”.")
+    )
+    assert told.height == pytest.approx(plain.height + 14 * 1.4, abs=1)  # one line more
