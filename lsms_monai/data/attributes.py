@@ -14,6 +14,7 @@ from lsms_monai.keys import UNKNOWN_VALUE
 SPECK_MM = 3.0  # a component of a semantic mask below this diameter is no lesion that words could name
 WATER_HU = (-15.0, 22.0)
 CALCIFIED_HU = 200.0
+ISODENSE = "isodense"  # kind of a lesion of which no expression can say whether it is darker or brighter
 SOFT_TISSUE_HU = (0.0, 300.0)  # where the parenchyma around a lesion may lie
 RING_MM = 12.0  # width of the ring that stands for the organ where its mask is not known
 _CORE_DEPTH = 0.4  # of the distance from a lesion's edge to its middle
@@ -165,7 +166,7 @@ def _kind(image: np.ndarray, lesion: np.ndarray, spacing: np.ndarray, parenchyma
         return "rim", hu
     if hu <= parenchyma_hu - HU_MARGIN:
         return "cyst" if WATER_HU[0] <= hu <= WATER_HU[1] else "hypodense", hu
-    return "hyperdense" if hu >= parenchyma_hu + HU_MARGIN else "isodense", hu
+    return "hyperdense" if hu >= parenchyma_hu + HU_MARGIN else ISODENSE, hu
 
 
 def _describe(value: int, box: tuple[slice, ...], scan: Scan, parenchyma_hu: float, place: Place) -> LesionAttributes:

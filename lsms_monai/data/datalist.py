@@ -40,17 +40,16 @@ def load_datalist(
             names section, entry (counted from 0) and key.
     """
     path = Path(path)
-    sections = _read_sections(path)
+    sections = read_sections(path)
     if section not in sections:
         raise ValueError(f'{path} must have a section "{section}", got {list(sections)}; name one of these')
     if not sections[section]:
         raise ValueError(f'{path}, section "{section}" must hold at least one entry, got none')
-    _check_patients(path, sections)
     folder = Path(base_dir or path.parent).absolute()
     entries = []
     for number, entry in enumerate(sections[section]):
         try:
-            entries.append(_checked(entry, folder, required))
+            entries.append(checked_entry(entry, folder, required))
         except ValueError as error:
             raise ValueError(f'{path}, section "{section}", entry {number}: {error}') from None
     return entries
@@ -142,8 +141,13 @@ def _phantom_datalist(folder: Path, num_phantoms: int, seed: int) -> Path:
     return path
 
 
-def _read_sections(path: Path) -> dict[str, list]:
-    """Every list of the file, by name."""
+def read_sections(path: Path) -> dict[str, list]:
+    """Read every list of a datalist, by name.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no JSON object, or a patient stands in two sections.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"datalist must be an existing JSON file, got {path}; check the path")
     try:
@@ -152,7 +156,9 @@ def _read_sections(path: Path) -> dict[str, list]:
         raise ValueError(f"{path} must be a JSON file, got an error in it: {error}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} must be a JSON object with lists of entries, got a {type(content).__name__}")
-    return {name: value for name, value in content.items() if isinstance(value, list)}
+    sections = {name: value for name, value in content.items() if isinstance(value, list)}
+    _check_patients(path, sections)
+    return sections
 
 
 def _check_patients(path: Path, sections: dict[str, list]) -> None:
@@ -189,8 +195,20 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _checked(entry: object, folder: Path, required: Sequence[str]) -> Entry:
-    """Entry with absolute paths, or a ValueError that begins with the key at fault."""
+def checked_entry(entry: object, folder: Path, required: Sequence[str]) -> Entry:
+    """Check one entry by itself.
+
+    Args:
+        entry: what the list holds.
+        folder: to which its paths are relative.
+        required: keys that it must have.
+
+    Returns:
+        The entry with absolute paths.
+
+    Raises:
+        ValueError: that begins with the key at fault.
+    """
     if isinstance(entry, str) and list(required) == [IMAGE]:  # the Decathlon lists test images so
         entry = {IMAGE: entry}
     if not isinstance(entry, dict):

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A datalist in the making, with the label maps it needs: written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SECTIONS = ("training", "validation", "test")
+
+
+class Draft:
+    """Collects entries and files of a datalist.
+
+    Args:
+        out: path of the datalist to be.
+        part: folder that takes the files for now.
+    """
+
+    def __init__(self, out: Path, part: Path) -> None:
+        self.out = out
+        self.part = part
+        self.sections: dict[str, list[dict[str, Any]]] = {}
+
+    def write_map(self, name: str, array: np.ndarray, affine: np.ndarray) -> str:
+        """Write an image or label map as NIfTI.
+
+        Args:
+            name: of the file, without suffix.
+            array: (W, H, D).
+            affine: (4, 4), voxel to RAS mm.
+
+        Returns:
+            Its path for the datalist.
+        """
+        import nibabel
+
+        nifti = nibabel.Nifti1Image(array, affine)
+        nifti.header.set_xyzt_units("mm")
+        nibabel.save(nifti, self.part / f"{name}.nii.gz")
+        return f"{files_folder(self.out).name}/{name}.nii.gz"
+
+    def path_of(self, path: str | Path) -> str:
+        """Path of an existing file for the datalist: relative if it lies below the datalist's folder."""
+        path, folder = Path(path).absolute(), self.out.parent.absolute()
+        return path.relative_to(folder).as_posix() if folder in path.parents else str(path)
+
+
+def files_folder(out: Path) -> Path:
+    """Folder beside a datalist that holds the files written with it."""
+    return out.with_name(f"{out.stem}_files")
+
+
+@contextmanager
+def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
+    """Give a draft that becomes the datalist at the end, or vanishes on any failure.
+
+    Args:
+        out: path of the JSON file; files go into the folder `<name>_files` beside it.
+        overwrite: replace an earlier datalist and its files.
+
+    Raises:
+        FileExistsError: if there is such a datalist or folder, and `overwrite` is not set.
+        ValueError: if the path does not end in .json.
+    """
+    files = files_folder(out)
+    if out.suffix.lower() != ".json":
+        raise ValueError(f"datalist must be a .json file, got {out}; give a path such as {out}/datalist.json")
+    for path in (out, files):
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists already; choose another name, or replace it with --overwrite")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.stem}.", dir=out.parent))
+    try:
+        made = part / files.name
+        made.mkdir()
+        draft = Draft(out, made)
+        yield draft
+        (part / out.name).write_text(json.dumps(draft.sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if files.exists():
+            files.rename(part / "replaced")
+        if any(made.iterdir()):
+            made.rename(files)
+        (part / out.name).replace(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
