@@ -4,6 +4,8 @@
 import click
 
 import lsms_monai
+from lsms_monai.cli.datalist import datalist
+from lsms_monai.cli.describe import describe
 from lsms_monai.cli.evaluate import evaluate
 from lsms_monai.cli.phantom import phantom
 from lsms_monai.cli.segment import segment
@@ -24,5 +26,5 @@ def main() -> None:
     """  # noqa: D301 - click's mark of a paragraph that keeps its lines
 
 
-for command in (segment, phantom, evaluate, sensitivity):
+for command in (segment, phantom, evaluate, sensitivity, describe, datalist):
     main.add_command(command)
