@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lsms_monai.evaluation.records import Record
-from lsms_monai.evaluation.summary import size_stratum
+from lsms_monai.evaluation.summary import SIZES_MM, STRATA, size_stratum
 
 _COLOURS = {"matched": "#1b6ca8", "shuffled": "#d1495b", "empty": "#8d99ae", "contradicted": "#edae49"}
 
@@ -82,10 +82,10 @@ def _by_size(path: Path, matched: Sequence[Record], strata: dict[str, Any]) -> N
     figure, axes = _figure("Dice by lesion size", "diameter in mm", "Dice")
     drawn = [record for record in matched if size_stratum(record)]
     axes.scatter([r.diameter_mm for r in drawn], [r.dice for r in drawn], s=9, alpha=0.5, color=_COLOURS["matched"])
-    for name in dict.fromkeys(str(size_stratum(record)) for record in drawn):
-        inside = [record.diameter_mm for record in drawn if size_stratum(record) == name]
-        mean = strata[name]["dice"]["value"]
-        axes.plot([min(inside), max(inside)], [mean, mean], color=_COLOURS["shuffled"], linewidth=2)
+    limits = (_TICKS_MM[0], *SIZES_MM, _TICKS_MM[-1])
+    for name, *ends in zip(STRATA, limits, limits[1:], strict=False):
+        if name in strata:
+            axes.plot(ends, [strata[name]["dice"]["value"]] * 2, color=_COLOURS["shuffled"], linewidth=2)
     axes.set_xscale("log")
     axes.set_xticks(_TICKS_MM, [str(tick) for tick in _TICKS_MM])
     axes.minorticks_off()
