@@ -75,7 +75,8 @@ class ExpressionSliceInferer(Inferer):
         )
         if len(ids) not in (1, batch):
             raise ValueError(f"one expression per image or one for all is required, got {len(ids)} for {batch} images")
-        return ids.expand(batch, -1), mask.expand(batch, -1)
+        longest = int(mask.sum(dim=1).max())  # padding that all share costs time and changes nothing
+        return ids[:, :longest].expand(batch, -1), mask[:, :longest].expand(batch, -1)
 
 
 def _as_float32(output: Any) -> Any:

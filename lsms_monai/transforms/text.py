@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from transformers import AutoTokenizer
 
+from lsms_monai.data.normalization import normalize
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PROMPT
 
 PACKAGED_TOKENIZER = Path(__file__).parent.parent / "assets" / "minilm_l6"
@@ -64,6 +65,8 @@ class TokenizeExpressiond(Transform):
         tokenizer: a directory or hub name for ``transformers.AutoTokenizer``; by default the uncased BERT vocabulary
             that this package carries.
         max_length: number of tokens T; longer expressions are cut with a warning, shorter ones padded.
+        normalize: write the words in one way first, see ``lsms_monai.data.normalization``. It knows the words for liver
+            lesions; leave it out for other tasks or languages.
 
     Example:
         >>> sample = TokenizeExpressiond(max_length=8)({"expression": "liver lesion"})
@@ -71,14 +74,16 @@ class TokenizeExpressiond(Transform):
         ([101, 11290, 4649, 3258, 102, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0])
     """
 
-    def __init__(self, tokenizer: str | Path | None = None, max_length: int = 32) -> None:
+    def __init__(self, tokenizer: str | Path | None = None, max_length: int = 32, normalize: bool = True) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(PACKAGED_TOKENIZER if tokenizer is None else tokenizer)
         self.max_length = max_length
+        self.normalize = normalize
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
+        text = normalize(result[EXPRESSION]) if self.normalize else result[EXPRESSION]
         # A person may write "[SEP]"; it is three pieces of text, not the token.
-        tokens = self.tokenizer(result[EXPRESSION], verbose=False, split_special_tokens=True)["input_ids"]
+        tokens = self.tokenizer(text, verbose=False, split_special_tokens=True)["input_ids"]
         if result[EXPRESSION] and set(tokens[1:-1]) <= {self.tokenizer.unk_token_id}:
             warnings.warn(
                 f"expression {result[EXPRESSION]!r:.80} has no word that the model knows; name the lesion in English",

@@ -15,8 +15,9 @@ from lsms_monai import transforms
 TRANSFORMS = [
     ("CheckCTd", transforms.CheckCTd(), set(), set()),
     ("StackAdjacentSlicesd", transforms.StackAdjacentSlicesd(), set(), set()),
-    ("SelectTargetd", transforms.SelectTargetd(), {"others"}, {"label_value"}),
+    ("SelectTargetd", transforms.SelectTargetd(), set(), {"label_value"}),
     ("SelectSliced", transforms.SelectSliced(keys=["image", "label"]), set(), set()),
+    ("RandMirrord", transforms.RandMirrord(prob=0.0), set(), set()),
     ("SelectExpressiond", transforms.SelectExpressiond(), set(), set()),
     ("TokenizeExpressiond", transforms.TokenizeExpressiond(max_length=8), {"input_ids", "attention_mask"}, set()),
 ]
