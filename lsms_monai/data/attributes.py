@@ -16,6 +16,7 @@ WATER_HU = (-15.0, 22.0)
 CALCIFIED_HU = 200.0
 ISODENSE = "isodense"  # kind of a lesion of which no expression can say whether it is darker or brighter
 SOFT_TISSUE_HU = (0.0, 300.0)  # where the parenchyma around a lesion may lie
+MAX_SLICES = 25  # of the organ, for its HU
 RING_MM = 12.0  # width of the ring that stands for the organ where its mask is not known
 _CORE_DEPTH = 0.4  # of the distance from a lesion's edge to its middle
 _RIMS = ((0.05, 0.2), (0.2, 0.4), (0.4, 0.6))  # shells in which a rim may lie, in the same unit
@@ -132,10 +133,15 @@ def _diameter(lesion: np.ndarray, spacing: np.ndarray) -> float:
 
 def _parenchyma_hu(scan: Scan, boxes: list[tuple[slice, ...]]) -> float:
     """Median HU of the organ beside the lesions, or of a ring of soft tissue around each; NaN if there is none."""
+    if scan.organ is not None:
+        indices = np.flatnonzero(scan.organ.any(axis=(0, 1)))
+        boxes = [(slice(None), slice(None), slice(k, k + 1)) for k in indices[:: max(1, len(indices) // MAX_SLICES)]]
+    else:
+        boxes = [_grown(box, scan) for box in boxes]
     samples = []
-    for box in [(slice(None),) * 3] if scan.organ is not None else [_grown(box, scan) for box in boxes]:
+    for box in boxes:
         lesion, image = scan.labels[box] > 0, scan.image[box]
-        near = ndimage.binary_dilation(lesion, iterations=2)
+        near = ndimage.binary_dilation(lesion, np.ones((3, 3, 1)), iterations=2)
         if scan.organ is not None:
             around = scan.organ[box]
         else:

@@ -13,6 +13,7 @@ from lsms_monai.keys import UNKNOWN_VALUE
 POSITION_MARGIN = 0.1  # of the organ's extent, or of half the body's width
 WIDE_MARGIN = 0.15  # where the organ is not known
 SUBCAPSULAR_MM, CENTRAL_MM = 5.0, 15.0  # at most, at least, from a lesion to the capsule
+GRID_MM = 3.0  # on which the distance from the capsule is measured at most
 HILUM_MM = 10.0  # half the width of clefts that are no capsule
 PICTURE_MM = 380.0  # width that a picture of unknown scale is taken to show
 BODY_HU, FAT_MM = -250.0, 12.0
@@ -165,15 +166,17 @@ def _lobe_in_organ(centre: np.ndarray, low: np.ndarray, high: np.ndarray) -> str
 
 def _capsule(scan: Scan, organ: np.ndarray, lesions: dict[int, tuple[slice, ...]]) -> dict[int, str | None]:
     """Whether each lesion lies near the outer surface of the organ; its hilum and clefts are not that surface."""
-    axes = 3 if scan.labels.shape[2] > 1 else 2
+    step = np.maximum(GRID_MM // scan.spacing, 1).astype(int)  # thin slices would take long, and add nothing
+    start, stop = (_corner(organ, end) for end in (0, -1))
     margin = np.ceil(2 * HILUM_MM / scan.spacing).astype(int)
-    start = np.maximum(_corner(organ, 0) - margin, 0)
-    box = tuple(slice(a, b) for a, b in zip(start, _corner(organ, -1) + margin + 1, strict=True))
-    sampling = [*scan.spacing[:2], scan.spacing[2] if axes == 3 else 1e6]
-    grown = ndimage.distance_transform_edt(~organ[box], sampling=sampling) < HILUM_MM
+    start = np.maximum(start - margin, 0)
+    coarse = organ[tuple(slice(a, b, n) for a, b, n in zip(start, stop + margin + 1, step, strict=True))]
+    sampling = scan.spacing * step * (1, 1, 1 if scan.labels.shape[2] > 1 else 1e6)
+    grown = ndimage.distance_transform_edt(~coarse, sampling=sampling) < HILUM_MM
     depth_mm = np.maximum(ndimage.distance_transform_edt(grown, sampling=sampling) - HILUM_MM, 0)
     found: dict[int, str | None] = {}
-    for value in lesions:
-        gap_mm = float(depth_mm[scan.labels[box] == value].min())
+    for value, box in lesions.items():
+        voxels = np.argwhere(scan.labels[box] == value) + [part.start for part in box] - start
+        gap_mm = float(depth_mm[tuple((voxels // step).T)].min())
         found[value] = "subcapsular" if gap_mm <= SUBCAPSULAR_MM else "central" if gap_mm >= CENTRAL_MM else None
     return found
