@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, SpatialCrop, Transform
+from monai.transforms import MapTransform, Spacingd, SpatialCrop, Transform
 
 from lsms_monai.keys import (
     IMAGE,
@@ -88,6 +88,18 @@ class StackAdjacentSlicesd(MapTransform):
             indices = [(torch.arange(depth) + offset).clamp(0, depth - 1) for offset in offsets]
             result[key] = torch.cat([result[key][..., index] for index in indices], dim=0)
         return result
+
+
+class ResampleKeysd(Spacingd):
+    """Resample with MONAI's ``Spacingd``, which here sees its own keys alone.
+
+    ``Spacingd`` takes every key of the sample that begins with "image_" for meta data of the image, and fails on the
+    "image_path" that MONAI Label adds. Arguments are those of ``Spacingd``.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:
+        own = {key: data[key] for key in self.key_iterator(dict(data))}
+        return {**data, **super().__call__(own, lazy)}
 
 
 class SelectTargetd(Transform):

@@ -9,7 +9,7 @@ from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
 
 from lsms_monai.data import CTReader
 from lsms_monai.keys import MEANT, NO_LESION, NOT_MEANT, UNKNOWN, UNKNOWN_VALUE
-from lsms_monai.transforms import CheckCTd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 11, 5), (1, 7, 11), (2, 1, 7, 11, 5)])
@@ -160,3 +160,12 @@ def test_selected_targets_of_nifti_files_can_be_resampled(image, label, affine, 
     assert {result[key].shape for key in keys} == {(1, 13, 21, 5)}
     for code, slices in ((MEANT, [False, False, False, True, False]), (NOT_MEANT, [False, True, True, True, False])):
         assert (result["label"] == code).any(dim=1).any(dim=1)[0].tolist() == slices
+
+
+def test_resampling_leaves_other_keys_alone_whatever_their_name(image, affine, tmp_path):
+    path = save(tmp_path, "image", image, affine)
+    sample = LoadImaged(keys="image", reader=CTReader, ensure_channel_first=True)({"image": path, "image_path": path})
+    expected = Spacingd(keys="image", pixdim=(1.0, 1.5, -1.0))({"image": sample["image"]})["image"]
+    result = ResampleKeysd(keys="image", pixdim=(1.0, 1.5, -1.0))(sample)
+    assert torch.equal(result["image"].as_tensor(), expected.as_tensor())
+    assert result["image_path"] == path
