@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_S = 180
+START_S = 300
 
 
 def free_port():

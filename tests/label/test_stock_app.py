@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle in MONAI Label's own sample app, unmodified: the text travels by the image's meta data."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scenes import SHAPE, dice, oblique_affine, scene, write_studies
+from serving import Server
+
+SAMPLE_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
+
+
+@pytest.fixture(scope="module")
+def stock(bundle, tmp_path_factory):
+    """The sample app with the bundle in it."""
+    folder = tmp_path_factory.mktemp("stock")
+    shutil.copytree(SAMPLE_APP, folder / "app")
+    shutil.copytree(bundle, folder / "app" / "model" / "lsms")
+    (folder / "studies").mkdir()
+    conf = {"models": "lsms", "zoo_source": "ngc", "sam2": "false"}  # the last two: nothing is downloaded
+    with Server(folder / "app", write_studies(folder / "studies"), conf, folder) as running:
+        yield running
+
+
+def test_it_is_offered_as_a_segmentation_model(stock):
+    model = stock.get("/info/").json()["models"]["lsms"]
+    assert model["type"] == "segmentation"
+    assert model["labels"] == {"lesion": 1}
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".nrrd"])
+@pytest.mark.parametrize("word", ["dark", "bright"])
+def test_a_mask_lies_on_its_image_and_shows_what_the_words_name(stock, word, extension):
+    labels, affine = stock.mask("oblique", f"the {word} lesion", extension)
+    assert labels.shape == SHAPE
+    np.testing.assert_allclose(affine, oblique_affine(), atol=1e-3)
+    assert dice(labels > 0, scene()[1][word]) > 0.9
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["$open('{marker}', 'w').close()", "@network", "%configs/metadata.json", "a#b", "病变 🫀", "dark " * 1000],
+    ids=["code", "reference", "macro", "id", "unicode", "long"],
+)
+def test_an_expression_is_words_and_never_code(stock, tmp_path, expression):
+    marker = tmp_path / "executed"
+    response = stock.infer("oblique", {"prompt": expression.replace("{marker}", str(marker))})
+    assert response.status_code == 200
+    assert not marker.exists()
