@@ -75,7 +75,7 @@ class Answer:
 
     @property
     def found(self) -> bool:
-        """Whether the mask has any voxel at all."""
+        """Whether anything is marked: it exists surely enough, and the words leave a lesion of the image."""
         return bool(self.lesions)
 
     @property

@@ -11,6 +11,7 @@ from lsms_monai.answer import Lesion, axial_axis, measure_lesion
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
 KEEP_RATE = 0.5  # a component whose score is below this part of the best one's is dropped
 FLOOR = 0.05  # probabilities below it count as none
+MAX_COMPONENTS = 200  # the surest ones are measured: more would be noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +81,12 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
     labels, number = ndimage.label(bridged >= threshold, structure=np.ones((3, 3, 3)))
     if number == 0:
         return Components([], float(core.max()), probability.shape)
-    certainties = ndimage.maximum(core, labels, np.arange(1, number + 1))
     boxes = ndimage.find_objects(labels)
+    certainties = np.array([core[box][labels[box] == value].max() for value, box in enumerate(boxes, start=1)])
     found = []
-    for index in np.flatnonzero(certainties >= KEEP_RATE * certainties.max()):
+    for index in np.argsort(-certainties, kind="stable")[:MAX_COMPONENTS]:
+        if certainties[index] < KEEP_RATE * certainties.max():
+            break
         box = tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, boxes[index], strict=True))
         inside = labels[boxes[index]] == index + 1
         lesion = measure_lesion(inside, image[box], bridged[boxes[index]], affine, [part.start for part in box])
