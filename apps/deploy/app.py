@@ -19,6 +19,7 @@ from lsms_monai.cli.shell import plain_warnings
 from lsms_monai.dicom_seg import check_expressions as check_for_dicom
 from lsms_monai.predictor import check_expressions
 from lsms_monai.report import output_folder
+from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
 from monai.deploy.core.runtime_env import RuntimeEnv
 from operators import SegmentByExpressionOperator, SelectSeriesOperator, WriteResultOperator
@@ -37,9 +38,7 @@ class LSMSApp(Application):
         options: `min_slices`, `uid` of the series, `device`, and `about`, which goes into `answer.json`.
     """
 
-    def __init__(
-        self, folder: Path, bundle: Path, staging: Path, expressions: Sequence[str], **options: Any
-    ) -> None:
+    def __init__(self, folder: Path, bundle: Path, staging: Path, expressions: Sequence[str], **options: Any) -> None:
         self._folder, self._bundle, self._staging = folder, bundle, staging
         self._expressions, self._options = expressions, options
         super().__init__()
@@ -48,7 +47,7 @@ class LSMSApp(Application):
         """Connect the three operators."""
         o = self._options
         select = SelectSeriesOperator(
-            self, name="select", folder=self._folder, min_slices=o["min_slices"], uid=o["uid"]
+            self, CountCondition(self, 1), name="select", folder=self._folder, min_slices=o["min_slices"], uid=o["uid"]
         )
         segment = SegmentByExpressionOperator(
             self, name="segment", bundle=self._bundle, expressions=self._expressions, device=o["device"]
@@ -107,7 +106,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     environment = RuntimeEnv()
     parser = argparse.ArgumentParser(prog="python apps/deploy", description=__doc__, allow_abbrev=False)
     path = {"type": Path, "metavar": "FOLDER"}
-    parser.add_argument("-i", "--input", default=Path(environment.input), help="DICOM files, also in subfolders", **path)
+    parser.add_argument(
+        "-i", "--input", default=Path(environment.input), help="DICOM files, also in subfolders", **path
+    )
     parser.add_argument("-o", "--output", default=Path(environment.output), help="for the results", **path)
     parser.add_argument("-m", "--model", default=Path(environment.model), help="the bundle", **path)
     parser.add_argument(

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from monai.deploy.core import Fragment, Operator, OperatorSpec
+from series import select_series
+
 from lsms_monai.answer import Answer
 from lsms_monai.data.dicom import read_dicom_files
 from lsms_monai.dicom_seg import Algorithm, SourceSeries, segmentation
 from lsms_monai.predictor import BundlePredictor
 from lsms_monai.report import write_report
-from series import select_series
-
-from monai.deploy.core import Fragment, Operator, OperatorSpec
 
 SEG_FILE = "segmentation.dcm"
 
@@ -65,7 +65,13 @@ class SegmentByExpressionOperator(Operator):
     """
 
     def __init__(
-        self, fragment: Fragment, *args: Any, bundle: Path, expressions: Sequence[str], device: str | None, **kwargs: Any
+        self,
+        fragment: Fragment,
+        *args: Any,
+        bundle: Path,
+        expressions: Sequence[str],
+        device: str | None,
+        **kwargs: Any,
     ) -> None:
         self._bundle, self._expressions, self._device = bundle, expressions, device
         super().__init__(fragment, *args, **kwargs)

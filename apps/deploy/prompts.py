@@ -51,5 +51,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} must hold at least one expression, got {content!r:.80}; write {_EXAMPLE}")
     for key, value in content.items():
         if key not in _KEYS or not isinstance(value, _KEYS[key]):
-            raise ValueError(f'{path.name} may hold "prompts" (a list) and "series" (a UID), got {key!r}: {value!r:.80}')
+            raise ValueError(
+                f'{path.name} may hold "prompts" (a list) and "series" (a UID), got {key!r}: {value!r:.80}'
+            )
     return content

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from lsms_monai.data.dicom import is_dicom_file
 from pydicom.errors import InvalidDicomError
+
+from lsms_monai.data.dicom import is_dicom_file
 
 MIN_SLICES = 3
 _MIN_COSINE = np.cos(np.deg2rad(35))  # gantries tilt by 30 degrees at most

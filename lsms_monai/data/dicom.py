@@ -17,6 +17,8 @@ SPACING_TOLERANCE = 0.05  # of the distance between slices
 LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 # Storage classes: presentation states, waveforms, raw data, reports, documents, structure sets and plans
 _NO_IMAGE = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])[.\0 ]")
+# Transfer syntaxes that GDCM cannot decode: video, JPEG XL, High-Throughput JPEG 2000 and streams of JPIP
+_NO_DECODER = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.(9[4-9]|1\d\d|20\d)(?=[\0 ])")
 _TAGS = {
     "series": "0020|000e",
     "description": "0008|103e",
@@ -106,6 +108,7 @@ def _one_series(files: Sequence[Path], place: Path) -> list[_Slice]:
     """Headers of all images, or an error that lists the series."""
     series: dict[str, list[_Slice]] = defaultdict(list)
     for path in files:
+        _check_codec(path)
         reader = sitk.ImageFileReader()
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
@@ -212,6 +215,17 @@ def _pixels(path: Path) -> tuple[np.ndarray, sitk.Image]:
     if components != 1:
         raise ValueError(f"{path} must have one grey value per voxel, got {components} (colour?); give a CT")
     return sitk.GetArrayFromImage(image).T, image
+
+
+def _check_codec(path: Path) -> None:
+    """Refuse what cannot be decoded, before the decoder complains in words of its own."""
+    with path.open("rb") as file:
+        found = _NO_DECODER.search(file.read(1024))
+    if found:
+        raise ValueError(
+            f"{path} must be stored in a way that GDCM decodes (uncompressed, JPEG, JPEG-LS, JPEG 2000, RLE), got "
+            f"transfer syntax {found[0].decode()}; export the series uncompressed"
+        )
 
 
 def _is_no_image(path: Path) -> bool:

@@ -30,6 +30,11 @@ class Algorithm:
     name: str
     version: str
 
+    @classmethod
+    def of_bundle(cls, metadata: dict[str, Any]) -> "Algorithm":
+        """Take both from the content of `metadata.json`, cut to the 64 characters that DICOM allows."""
+        return cls(str(metadata.get("name", MAKER))[:64], str(metadata.get("version", "unknown"))[:57])
+
 
 def check_expressions(expressions: Sequence[str]) -> None:
     """Refuse what DICOM could not keep word by word, before anything is computed.
@@ -107,7 +112,7 @@ def instance(first: Dataset, algorithm: Algorithm, series_offset: int) -> dict[s
         "instance_number": 1,
         "manufacturer": MAKER,
         "manufacturer_model_name": algorithm.name,
-        "software_versions": [lsms_monai.__version__, f"bundle {algorithm.version}"[:64]],
+        "software_versions": [lsms_monai.__version__, f"bundle {algorithm.version}"],
         "device_serial_number": "none",
         "specific_character_set": "ISO_IR 192",
     }

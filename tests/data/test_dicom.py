@@ -5,7 +5,13 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import BasicTextSRStorage, generate_uid
+from pydicom.uid import (
+    BasicTextSRStorage,
+    DeflatedExplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+    generate_uid,
+)
 
 from lsms_monai.data.dicom import is_dicom_file, read_dicom_folder
 from lsms_monai.data.reader import CTReader
@@ -155,6 +161,26 @@ def test_a_truncated_file_is_named(tmp_path, dicom):
     path = sorted(folder.iterdir())[1]
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(ValueError, match=rf"{path.name} must be a DICOM image that can be read"):
+        read_dicom_folder(folder)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, DeflatedExplicitVRLittleEndian])
+def test_compressed_slices_are_the_same(syntax, tmp_path, volume, dicom):
+    folder = dicom(tmp_path / "series")
+    for path in folder.iterdir():
+        data = pydicom.dcmread(path)
+        if syntax.is_encapsulated:
+            data.compress(syntax, generate_instance_uid=False)
+        data.file_meta.TransferSyntaxUID = syntax
+        data.save_as(path)
+    np.testing.assert_array_equal(read_dicom_folder(folder)[0], volume)
+
+
+def test_a_transfer_syntax_without_a_decoder_is_named(tmp_path, dicom):
+    folder = dicom(tmp_path / "series")
+    path = sorted(folder.iterdir())[1]
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.4.201\0", 1))
+    with pytest.raises(ValueError, match=r"got transfer syntax 1\.2\.840\.10008\.1\.2\.4\.201; export the series"):
         read_dicom_folder(folder)
 
 
