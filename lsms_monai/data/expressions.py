@@ -16,6 +16,7 @@ from lsms_monai.data.wording import word
 NOTHING_RATES = {0: 1.0, 1: 0.2}  # of expressions without a target, by the number of lesions
 NOTHING_RATE = 0.12  # with more lesions
 MANY_RATE = 0.15
+PLURAL_RATE = 0.5  # of one lesion by its attributes as "all such", the way the predictor asks
 NUM_TRIES = 40
 # Of the expressions for one lesion.
 _FORMS = {"attributes": 0.5, "rank": 0.32, "order": 0.03, "size": 0.07, "negation": 0.04, "near": 0.04}
@@ -88,7 +89,8 @@ def _one(lesions: Sequence[LesionAttributes], generator: Generator, in_mm: bool)
     form = forms[int(generator.choice(len(forms), p=[rate / sum(rates) for rate in rates]))]
     meaning = _described(lesion, generator)
     if form == "attributes":
-        return None if meaning.is_class_only and len(lesions) > 1 else meaning
+        is_plural = generator.random() < PLURAL_RATE and len(meaning.candidates(lesions)) == 1
+        return None if meaning.is_class_only and len(lesions) > 1 else replace(meaning, plural=is_plural)
     if form == "size":
         return _with_size(meaning, lesion, generator)
     if form == "negation":
@@ -143,7 +145,7 @@ def _nothing(lesions: Sequence[LesionAttributes], generator: Generator, in_mm: b
         meaning = replace(meaning, size_mm=float(generator.integers(5, 90)))
     if generator.random() < 0.25:
         meaning = replace(meaning, rank=_pick(RANKS[:2], generator))
-    return replace(meaning, plural=meaning.rank is None and bool(generator.random() < 0.2))
+    return replace(meaning, plural=meaning.rank is None and bool(generator.random() < PLURAL_RATE))
 
 
 def _described(lesion: LesionAttributes, generator: Generator) -> Meaning:

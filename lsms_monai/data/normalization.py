@@ -38,7 +38,7 @@ _SEGMENT = re.compile(
     rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.? ?|s(?=[1-8]))({_ONE})((?: ?(?:/|,|&|-|\+|and|to) ?{_ONE})*)\b(?! ?mm)"
 )
 _NUMBER, _UNIT = r"\d+(?:\.\d+)?", r"(?:cm|centimet(?:er|re)s?|mm|millimet(?:er|re)s?)\b"
-_LENGTH = re.compile(rf"{_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by) ?{_NUMBER}){{0,2}}[ -]?{_UNIT}")
+_LENGTH = re.compile(rf"(?<![\w.]){_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by) ?{_NUMBER}){{0,2}}[ -]?{_UNIT}")
 
 
 def normalize(text: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,7 @@ from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
 from lsms_monai.data.normalization import normalize
 
 Concept = tuple[str, Any]  # ("side", "right"), ("noun", is_plural), ("not", None) ...
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d+)?)mm")
 _ARTICLES = frozenset(("a", "an", "the"))
 _PLACES = frozenset(OPPOSITES)
 _ATTRIBUTES = _PLACES | {"attenuation"}
@@ -34,7 +36,7 @@ def parse(text: str) -> Meaning | None:
         ... )
         True
     """
-    words = [word for word in normalize(text).split() if word not in _ARTICLES]
+    words = [word for word in normalize(text).replace(" mm", "mm").split() if word not in _ARTICLES]
     if not words:
         return Meaning()
     concepts = _concepts(words)
@@ -60,9 +62,9 @@ def _concepts(words: list[str]) -> list[Concept] | None:
     found: list[Concept] = []
     start = 0
     while start < len(words):
-        if words[start + 1 : start + 2] == ["mm"] and words[start].replace(".", "").isdigit():
-            found.append(("size_mm", float(words[start])))
-            start += 2
+        if size := _SIZE.fullmatch(words[start]):
+            found.append(("size_mm", float(size.group(1))))
+            start += 1
             continue
         for stop in range(min(len(words), start + longest), start, -1):
             concepts = lexicon.get(tuple(words[start:stop]))
@@ -123,11 +125,9 @@ def _negated(names: list[str]) -> str | None:
 def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None:
     """Whether one is meant, how many, or all."""
     names = [name for name, _ in concepts]
-    pairs = zip(["", *names[:-1]], concepts, strict=True)
-    numbers = [(before == "of", value) for before, (name, value) in pairs if name == "number"]
-    counts = {value for is_total, value in numbers if not is_total}  # "the larger of the two" asks for one
+    counts = {value for name, value in concepts if name == "number"}  # "the larger of the two" asks for one
     is_plural = any(value for name, value in concepts if name == "noun")
-    if len(counts) > 1 or (rank is None and len(counts) < len(numbers)):
+    if len(counts) > 1 or (rank is None and "total" in names):
         return None
     count = next(iter(counts), None)
     if "none" in names or "only" in names:
@@ -195,6 +195,7 @@ def _add_counts(add: Callable[..., None]) -> None:
     for number, words in say.NUMBERS.items():
         add(words.all, ("number", number))
         add((f"{word} of" for word in words.all), ("refused", None))
+        add((f"of {word}" for word in words.all), ("total", number))
     add(("one of", "left of", "right of", "away from"), ("refused", None))
     add(("left of the liver", "left of the patient"), ("side", "left"))
     add(("right of the liver", "right of the patient"), ("side", "right"))

@@ -14,7 +14,8 @@ from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import Meaning
 from lsms_monai.data.vocabulary import Words
 
-CANONICAL_RATE = 0.3  # of the expressions of the training, in plain words: what the network is asked on volumes
+CANONICAL_RATE = 0.3  # of the expressions of the training, in plain words
+SLICE_PART_RATE = 0.75  # of those that a slice can tell: in these very words the network is asked by the predictor
 _T = TypeVar("_T")
 _DETAILS = ("level", "depth")
 _OF_THE_ORGAN = ("lobe", "liver", "hepatic", "lobar")
@@ -29,7 +30,8 @@ def word(meaning: Meaning, num_candidates: int, generator: Generator, *, held_ou
         generator: chooses among synonyms and word orders.
         held_out: say it with at least one synonym or word order that is kept for testing; else with none.
     """
-    if not held_out and generator.random() < CANONICAL_RATE:
+    plain_rate = SLICE_PART_RATE if meaning == meaning.slice_part() else CANONICAL_RATE
+    if not held_out and generator.random() < plain_rate:
         return canonical(meaning)
     speaker = _Speaker(generator, held_out)
     text = speaker.sentence(meaning, num_candidates)

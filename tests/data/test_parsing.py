@@ -2,10 +2,12 @@
 import numpy as np
 import pytest
 
-from lsms_monai.data import sample_expressions
+from lsms_monai.data import contradict, sample_expressions
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import LesionAttributes, Meaning
+from lsms_monai.data.normalization import normalize, unknown_words
 from lsms_monai.data.parsing import parse
+from lsms_monai.data.rewording import mirror
 
 LARGEST = Meaning(rank="largest")
 PHRASES = {
@@ -54,11 +56,13 @@ PHRASES = {
     "the two largest": Meaning(rank="largest", count=2),
     "the three smallest cysts": Meaning(attenuation="cyst", rank="smallest", count=3),
     "the two largest of the five lesions": Meaning(rank="largest", count=2),
+    "in the right lobe of the liver, the 2 tumors": Meaning("right", plural=True, count=2),
     "both lesions in the right lobe": Meaning("right", plural=True, count=2),
     "the two cysts": Meaning(attenuation="cyst", plural=True, count=2),
     "the only cyst": Meaning(attenuation="cyst", count=1),
     "solitary lesion in the left lobe": Meaning("left", count=1),
     "no focal lesion in the left lobe": Meaning("left", count=0),
+    "the lesion of 5 mm": Meaning(size_mm=5.0),
     "lesions > 2 cm": Meaning(plural=True, size_mm=20.0, bound="over"),
     "subcentimeter hypodensity": Meaning(attenuation="hypodense", size_mm=10.0, bound="under"),
     "the lesion that is not in the left lobe": Meaning("left", negated="side"),
@@ -152,29 +156,43 @@ def random_lesions(generator):
 def test_whatever_is_said_is_understood_to_mean_the_same_lesions(held_out):
     generator = np.random.default_rng(held_out)
     num_said = 0
-    for _ in range(400):
+    for _ in range(200):
         lesions = list(random_lesions(generator))
         for expression in sample_expressions(lesions, generator, 4, held_out=held_out):
             understood = parse(expression.text)
             assert understood is not None, expression.text
             assert understood.resolve(lesions) == expression.label_value, expression.text
             num_said += 1
-    assert num_said > 1500
+    assert num_said > 700
 
 
 def test_the_plain_wording_is_read_back_exactly():
     generator = np.random.default_rng(2)
     said = [
         expression.meaning
-        for _ in range(400)
+        for _ in range(200)
         for expression in sample_expressions(list(random_lesions(generator)), generator, 4)
     ]
     said += [meaning.slice_part() for meaning in said] + list(PHRASES.values())
-    assert len(set(said)) > 300
+    assert len(set(said)) > 250
     assert [canonical(meaning) for meaning in said if parse(canonical(meaning)) != meaning] == []
 
 
 def test_two_meanings_never_share_the_plain_wording():
     generator = np.random.default_rng(3)
-    said = {e.meaning for _ in range(300) for e in sample_expressions(list(random_lesions(generator)), generator, 4)}
+    said = {e.meaning for _ in range(150) for e in sample_expressions(list(random_lesions(generator)), generator, 4)}
     assert len({canonical(meaning) for meaning in said}) == len(said)
+
+
+NASTY = ["mm", "1.2.3 mm cyst", "1e400 cm", "9" * 5000 + " mm", "1" * 5000 + " x", "x by x cm", "of of of", "not",
+         "no no", "segment " * 500, "seg 1/2/3/4/5/6/7/8", "seg 8-1", "next to", "\u0663 cm cyst", "\ud800", "\0",
+         "hypo", "% {} \\1", "> < >", "second", "lesion " * 2000]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_no_text_breaks_the_reader(text):
+    assert isinstance(normalize(text), str)
+    assert isinstance(mirror(contradict(text)), str)
+    assert all(word in normalize(text).split() for word in unknown_words(text))
+    understood = parse(text)
+    assert understood is None or understood.resolve([]) == ()
