@@ -1,44 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded CT-like abdomens in HU with liver lesions, exact masks and expressions: data without a download."""
+"""Seeded CT-like bodies in HU with liver lesions, exact masks and expressions: data without a download."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
-from scipy import ndimage
 
-from lsms_monai.data.anatomy import Grid, build_anatomy
+from lsms_monai.data.anatomy import REGIONS, build_anatomy
+from lsms_monai.data.body import Grid
 from lsms_monai.data.expressions import sample_expressions
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
+from lsms_monai.data.scan import scan
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
 
 NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
-RECIPE = 2  # raise it when a seed no longer gives the same voxels and expressions
+REGION_RATES = {"liver": 0.85, "chest": 0.05, "abdomen": 0.03, "pelvis": 0.04, "thigh": 0.03}  # of slices
+RECIPE = 3  # raise it when a seed no longer gives the same voxels and expressions
 SLICE_SHAPE, VOLUME_SHAPE = (160, 160, 1), (160, 160, 24)  # voxels (W, H, D)
 SPACING_MM = (2.0, 2.0, 5.0)
+REACH_MM = {"liver": 60.0}  # how far above and below its middle a slice may cut a region, 50 mm for the others
 SECTIONS = ("training", "validation", "test")
 
 
 @dataclass
 class Phantom:
-    """One abdomen; the arrays are (W, H, D) in LPS order.
+    """One body region; the arrays are (W, H, D) in LPS order.
 
     Args:
         image: int16 HU.
         labels: uint8 instance map, 0 for none, then the `value` of each lesion.
-        organs: uint8 map of the organ codes in `lsms_monai.data.anatomy`, lesions counted as liver.
+        organs: uint8 map of the organ codes in `lsms_monai.data.body`, lesions counted as liver.
         lesions: attributes of each lesion.
         affine: (4, 4), voxel to RAS mm.
         liver_hu: HU of the parenchyma.
+        region: one of `lsms_monai.data.anatomy.REGIONS`.
+        phase: contrast, a key of `lsms_monai.data.body.PHASES`.
     """
 
     image: np.ndarray
@@ -47,6 +52,8 @@ class Phantom:
     lesions: list[LesionAttributes]
     affine: np.ndarray
     liver_hu: float
+    region: str
+    phase: str
 
 
 def phantom(
@@ -55,33 +62,53 @@ def phantom(
     shape: tuple[int, int, int] = SLICE_SHAPE,
     spacing: tuple[float, float, float] = SPACING_MM,
     num_lesions: int | None = None,
+    region: str | None = None,
 ) -> Phantom:
-    """Make one abdomen; the same seed gives the same voxels.
+    """Make one body region; the same seed gives the same voxels.
 
     Args:
         seed: integers or a numpy generator.
         shape: voxels (W, H, D); one slice if D is 1.
         spacing: voxel size in mm.
         num_lesions: lesions to place, 0 to 5, fewer if the liver has no room; drawn at random if None.
+        region: one of `lsms_monai.data.anatomy.REGIONS`, of which only "liver" has lesions; if None, "liver" for
+            volumes and where lesions are asked for, and for slices at the rates of `REGION_RATES`.
 
     Raises:
-        ValueError: if `num_lesions` is not between 0 and 5, or shape or spacing are not three positive numbers.
+        ValueError: if `num_lesions` is not between 0 and 5, or above 0 in a region without a liver, if there is no such
+            region, or if shape or spacing are not three positive numbers.
     """
     generator = np.random.default_rng(seed)
+    _check(shape, spacing, num_lesions, region)
+    if region is None:
+        region = "liver" if num_lesions or shape[2] > 1 else _one_of(generator, REGION_RATES)
     if num_lesions is None:
         num_lesions = int(generator.choice(6, p=NUM_LESIONS_RATES))
-    if not 0 <= num_lesions <= 5:
-        raise ValueError(f"num_lesions must be between 0 and 5, got {num_lesions}")
-    if len(shape) != 3 or len(spacing) != 3 or min(shape) < 1 or min(spacing) <= 0:
-        raise ValueError(f"shape and spacing must be three positive numbers each, got {shape} and {spacing}")
-    reach = 35.0 if shape[2] == 1 else 12.0
+    reach = REACH_MM.get(region, 50.0) if shape[2] == 1 else 12.0
     grid = _grid(shape, spacing, generator.uniform(-reach, reach))
-    body = build_anatomy(generator, grid)
-    labels, lesions = place_lesions(generator, body, grid, spacing, num_lesions)
+    body = build_anatomy(generator, grid, region)
+    labels, lesions = place_lesions(generator, body, grid, spacing, num_lesions if region == "liver" else 0)
     affine = np.diag((-spacing[0], -spacing[1], spacing[2], 1.0))
     affine[:3, 3] = [-float(grid[0].flat[0]), -float(grid[1].flat[0]), float(grid[2].flat[0])]
-    image = _scan(generator, body.hu, spacing)
-    return Phantom(image, labels, body.organs, lesions, affine, body.liver_hu)
+    image = scan(generator, body.hu, spacing)
+    return Phantom(image, labels, body.organs, lesions, affine, body.liver_hu, region, body.phase)
+
+
+def _check(shape: Sequence[int], spacing: Sequence[float], num_lesions: int | None, region: str | None) -> None:
+    """Raise a ValueError if `phantom` cannot make what was asked for."""
+    if num_lesions is not None and not 0 <= num_lesions <= 5:
+        raise ValueError(f"num_lesions must be between 0 and 5, got {num_lesions}")
+    if region is not None and region not in REGIONS:
+        raise ValueError(f"region must be one of {', '.join(REGIONS)}, got {region!r}")
+    if num_lesions and region not in (None, "liver"):
+        raise ValueError(f'num_lesions must be 0 where there is no liver, got {num_lesions}; choose the region "liver"')
+    if len(shape) != 3 or len(spacing) != 3 or min(shape) < 1 or min(spacing) <= 0:
+        raise ValueError(f"shape and spacing must be three positive numbers each, got {shape} and {spacing}")
+
+
+def _one_of(generator: Generator, rates: Mapping[str, float]) -> str:
+    """Draw a name at its rate."""
+    return str(generator.choice(list(rates), p=list(rates.values())))
 
 
 def write_phantoms(
@@ -94,6 +121,7 @@ def write_phantoms(
     spacing: tuple[float, float, float] = SPACING_MM,
     expressions_per_image: int = 3,
     num_lesions: int | None = None,
+    region_rates: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a data set of phantoms, whole or not at all: `images/`, `labels/` and `datalist.json`.
 
@@ -106,24 +134,29 @@ def write_phantoms(
         spacing: voxel size in mm.
         expressions_per_image: datalist entries per image.
         num_lesions: lesions in each image, drawn at random if None.
+        region_rates: share of each body region, such as {"liver": 1}; as `phantom` draws them if None.
 
     Returns:
         Path of the datalist.
 
     Raises:
         FileExistsError: if `out_dir` holds anything.
-        ValueError: if `num_patients` is not positive or `split` is not three rates that sum to 1.
+        ValueError: if `num_patients` is not positive, `split` is not three rates that sum to 1, or `region_rates` not
+            rates of regions that sum to 1.
     """
     if num_patients < 1:
         raise ValueError(f"num_patients must be at least 1, got {num_patients}")
     if len(split) != 3 or min(split) < 0 or not np.isclose(sum(split), 1):
         raise ValueError(f"split must be three rates that sum to 1, got {tuple(split)}")
+    if region_rates is not None and (min(region_rates.values()) < 0 or not np.isclose(sum(region_rates.values()), 1)):
+        raise ValueError(f"region_rates must be rates that sum to 1, got {dict(region_rates)}")
     ends = _section_ends(num_patients, split)
     sections: dict[str, list[dict]] = {section: [] for section in SECTIONS}
-    with _whole_or_nothing(Path(out_dir)) as folder:
+    with whole_or_nothing(Path(out_dir)) as folder:
         for number in range(num_patients):
             generator = np.random.default_rng((seed, number))
-            made = phantom(generator, shape=shape, spacing=spacing, num_lesions=num_lesions)
+            region = None if region_rates is None else _one_of(generator, region_rates)
+            made = phantom(generator, shape=shape, spacing=spacing, num_lesions=num_lesions, region=region)
             section = sections[SECTIONS[int(np.searchsorted(ends, number, side="right"))]]
             section += _write_one(folder, f"phantom_{number:05d}", made, generator, expressions_per_image)
         made_of = {"num_patients": num_patients, "seed": seed, "recipe": RECIPE}
@@ -143,7 +176,7 @@ def _section_ends(num_patients: int, split: Sequence[float]) -> np.ndarray:
 
 
 @contextmanager
-def _whole_or_nothing(out_dir: Path) -> Iterator[Path]:
+def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `out_dir` at the end, or vanishes on any failure."""
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise FileExistsError(f"folder for phantoms must be new or empty, got {out_dir}; choose another or remove it")
@@ -183,14 +216,3 @@ def _grid(shape: Sequence[int], spacing: Sequence[float], middle_mm: float) -> G
         y[None, :, None].astype(np.float32),
         (z + middle_mm)[None, None, :].astype(np.float32),
     )
-
-
-def _scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """Blur and add correlated noise, as a scanner does."""
-    blur = [generator.uniform(0.9, 1.6) / step for step in spacing[:2]] + [0]
-    image = ndimage.gaussian_filter(hu, blur, truncate=3)
-    noise = generator.standard_normal(hu.shape, np.float32)
-    grain = generator.uniform(0.4, 1.1)
-    noise = ndimage.gaussian_filter(noise, (grain, grain, 0), truncate=3)
-    noise *= generator.uniform(4, 14) / max(float(noise.std()), 1e-6)
-    return np.clip(np.rint(image + noise), -1024, 3071).astype(np.int16)

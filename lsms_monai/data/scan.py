@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scanner does to HU: blur, noise with a texture, now and then streaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator
+from scipy import fft
+
+BLUR_MM = (0.5, 1.7)
+NOISE_HU = (4.0, 25.0)
+STREAK_RATE = 0.12
+
+
+def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Give the image that a scanner makes of a body.
+
+    Args:
+        generator: the only source of randomness.
+        hu: noise-free HU (W, H, D), float32.
+        spacing: voxel size in mm.
+
+    Returns:
+        int16 HU (W, H, D).
+    """
+    size, axes = hu.shape[:2], (0, 1)
+    frequency = np.sqrt(
+        np.square(fft.fftfreq(size[0], spacing[0])[:, None]) + np.square(fft.rfftfreq(size[1], spacing[1]))
+    ).astype(np.float32)[..., None]  # cycles per mm
+    image = fft.rfft2(hu, axes=axes)
+    image *= _low_pass(frequency, generator.uniform(*BLUR_MM))
+    grain = np.sqrt(frequency + np.float32(0.01)) if generator.random() < 0.7 else np.float32(1)
+    grain = grain * _low_pass(frequency, generator.uniform(0.3, 1.3))
+    noise_hu = np.exp(generator.uniform(*np.log(NOISE_HU)))
+    # White noise of the variance 1 has this variance after the filter; the columns of rfft2 stand for two each.
+    gain = np.sqrt(max(float(np.mean(np.square(grain * np.ones_like(frequency)))), 1e-12))
+    noise = fft.rfft2(generator.standard_normal(hu.shape, np.float32), axes=axes)
+    noise *= grain * np.float32(noise_hu / gain)
+    image += noise
+    result = fft.irfft2(image, s=size, axes=axes)
+    if generator.random() < STREAK_RATE:
+        result += _streaks(generator, hu, spacing)
+    return np.clip(np.rint(result, out=result), -1024, 3071, out=result).astype(np.int16)
+
+
+def _low_pass(frequency: np.ndarray, sigma_mm: float) -> np.ndarray:
+    """Transfer function of a Gaussian blur."""
+    return np.exp(np.square(frequency) * np.float32(-2 * (np.pi * sigma_mm) ** 2))
+
+
+def _streaks(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Bright and dark lines across the body (photons lost between the arms), or rays from one dense thing."""
+    x, y = ((np.arange(n) * step).astype(np.float32) for n, step in zip(hu.shape, spacing[:2], strict=False))
+    height = np.float32(generator.uniform(5, 25))
+    if generator.random() < 0.5:
+        lines = np.interp(y, np.arange(0, y[-1] + 8, 4), generator.uniform(-1, 1, len(np.arange(0, y[-1] + 8, 4))))
+        tilt = height * lines.astype(np.float32)[None, :, None]
+    else:
+        centre = generator.uniform(0.2, 0.8, 2) * (x[-1], y[-1])
+        dx, dy = x[:, None] - np.float32(centre[0]), y - np.float32(centre[1])
+        turn = ((np.arctan2(dy, dx) + np.float32(np.pi)) * np.float32(360 / np.pi)).astype(int) % 720
+        rays = generator.normal(0, 1, 720).astype(np.float32) * (generator.random(720) < 0.3)
+        fade = np.exp(-np.sqrt(dx * dx + dy * dy) / np.float32(generator.uniform(40, 120)))
+        tilt = (height * rays[turn] * fade)[..., None]
+    return tilt * (hu > -500)
