@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lesions of known side, size and attenuation, painted into a synthetic liver."""
+"""Lesions of known place, size and attenuation in a liver, synthetic or real."""
 
 from __future__ import annotations
 
@@ -9,26 +9,149 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-from lsms_monai.data.anatomy import LIVER, Anatomy, Grid
+from lsms_monai.data.anatomy import LIVER, Anatomy
+from lsms_monai.data.body import Grid
 from lsms_monai.data.meaning import LesionAttributes
+from lsms_monai.data.painting import REACH, Appearance, draw_appearance, paint
 
-DIAMETER_MM = (14.0, 60.0)
+DIAMETERS_MM = {(12.0, 60.0): 0.84, (6.0, 14.0): 0.1, (60.0, 110.0): 0.06}  # range -> share of lesions
 GAP_MM = 4.0  # between two lesions
-CAPSULE_MM = 2.0  # between a lesion and the liver's edge
-LOBE_MARGIN_MM = 7.0  # between a lesion and the plane between the lobes
+CAPSULE_MM = 1.0  # between a lesion and the liver's edge
+LOBE_MARGIN_MM = 7.0  # between a lesion and the plane between the lobes, unless it is to lie across it
+ACROSS_RATE, CLOSE_RATE = 0.1, 0.35  # of lesions that may lie across that plane, that lie close to the edge
+DEPTH_MARGIN = 0.12  # of the liver's extent from front to back
+SUBCAPSULAR_MM, CENTRAL_MM = 4.0, 15.0  # at most, at least, from a lesion to the liver's edge
+NUM_VOXELS = 3  # a lesion has at least
+
+
+class Liver:
+    """A liver that lesions are placed in, and how much room each of its voxels has left.
+
+    Args:
+        body: the body; painting changes its HU.
+        grid: x, y and z in mm of every voxel.
+        spacing: voxel size in mm.
+        avoid: mask of places where no lesion may come near.
+        lobe_margin_mm: distance from the plane between the lobes beyond which a side can be told.
+    """
+
+    def __init__(
+        self,
+        body: Anatomy,
+        grid: Grid,
+        spacing: Sequence[float],
+        *,
+        avoid: np.ndarray | None = None,
+        lobe_margin_mm: float = LOBE_MARGIN_MM,
+    ) -> None:
+        self.body, self.grid, self.spacing, self.lobe_margin_mm = body, grid, spacing, lobe_margin_mm
+        self.mask = body.organs == LIVER
+        self.edge_mm = self._distance(self.mask)
+        self.room_mm = self.edge_mm - CAPSULE_MM
+        if avoid is not None and avoid.any():
+            self.room_mm = np.minimum(self.room_mm, self._distance(~avoid) - GAP_MM)
+
+    def find_place(self, generator: Generator, radius: float) -> tuple[list[float], float] | None:
+        """Draw a centre in mm where a lesion of about that radius fits, and the radius; None if there is no room."""
+        room = self.room_mm
+        if generator.random() > ACROSS_RATE:
+            room = np.minimum(room, np.abs(self.body.lobe_mm) - self.lobe_margin_mm)
+        lobe = generator.choice((-1, 1))
+        for side in (lobe, -lobe):
+            free = room * (self.body.lobe_mm * side > 0)
+            fits = min(radius, float(free.max()) / 1.25)
+            if fits >= min(radius, 5.0):
+                break
+        else:
+            return None
+        places = free >= 1.2 * fits
+        close = places & (free <= 1.4 * fits)
+        indices = np.argwhere(close if generator.random() < CLOSE_RATE and close.any() else places)
+        index = indices[generator.integers(len(indices))]
+        return [float(axis.flat[i]) for axis, i in zip(self.grid, index, strict=True)], fits
+
+    def take(self, centre: Sequence[float], radius: float) -> None:
+        """Leave no room where a lesion now is."""
+        apart = np.sqrt(sum(np.square(axis - c) for axis, c in zip(self.grid, centre, strict=True)))
+        self.room_mm = np.minimum(self.room_mm, apart - 1.3 * radius - GAP_MM - max(self.spacing[:2]))
+
+    def box(self, centre: Sequence[float], radius: float) -> tuple[slice, ...]:
+        """Slices that hold a lesion and its margin."""
+        reach = REACH * radius + 4
+        return tuple(
+            slice(*np.searchsorted(axis.ravel(), (c - reach, c + reach)))
+            for axis, c in zip(self.grid, centre, strict=True)
+        )
+
+    def describe(self, value: int, box: tuple[slice, ...], mask: np.ndarray, look: Appearance) -> LesionAttributes:
+        """Say what a lesion is whose mask lies in a box."""
+        lobe_mm, depth_mm, edge_mm = (
+            np.broadcast_to(array, self.mask.shape)[box][mask]
+            for array in (self.body.lobe_mm, self.body.depth_mm, self.edge_mm)
+        )
+        side = "left" if lobe_mm.min() > self.lobe_margin_mm / 2 else None
+        depth = float(depth_mm.mean()) / max(float(np.ptp(self.body.depth_mm[self.mask])), 1.0)
+        area_mm2 = float(mask.sum(axis=(0, 1)).max()) * self.spacing[0] * self.spacing[1]
+        centre = [
+            float(axis.ravel()[part][i].mean()) for axis, part, i in zip(self.grid, box, mask.nonzero(), strict=True)
+        ]
+        return LesionAttributes(
+            value=value,
+            side="right" if lobe_mm.max() < -self.lobe_margin_mm / 2 else side,
+            kind=look.kind,
+            hu=round(look.hu, 1),
+            diameter_mm=round(2 * float(np.sqrt(area_mm2 / np.pi)), 1),
+            centroid_mm=(-round(centre[0], 1), -round(centre[1], 1), round(centre[2], 1)),
+            depth=None if abs(depth) < DEPTH_MARGIN else "posterior" if depth > 0 else "anterior",
+            capsule="subcapsular"
+            if edge_mm.min() <= SUBCAPSULAR_MM
+            else "central"
+            if edge_mm.min() >= CENTRAL_MM
+            else None,
+            level=self._level(centre[2]),
+        )
+
+    def _level(self, z_mm: float) -> str | None:
+        """Upper or lower part of the liver; a slice is its own world and has none."""
+        heights = self.grid[2].ravel()[self.mask.any(axis=(0, 1))]
+        if self.mask.shape[2] == 1:
+            return None
+        offset = (z_mm - (heights[0] + heights[-1]) / 2) / max(float(heights[-1] - heights[0]), 1.0)
+        return None if abs(offset) < DEPTH_MARGIN else "upper" if offset > 0 else "lower"
+
+    def _distance(self, mask: np.ndarray) -> np.ndarray:
+        """Distance in mm of each voxel in a mask to what is not in it; in a slice, within the slice."""
+        distance = np.zeros(mask.shape, np.float32)
+        box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(mask))
+        axes = (0, 1) if mask.shape[2] == 1 else (0, 1, 2)
+        inside = np.pad(mask[box].squeeze(2) if len(axes) == 2 else mask[box], 1)
+        found = ndimage.distance_transform_edt(inside, sampling=[self.spacing[axis] for axis in axes])
+        distance[box] = found[(slice(1, -1),) * len(axes)].reshape(mask[box].shape)
+        return distance
 
 
 def place_lesions(
-    generator: Generator, body: Anatomy, grid: Grid, spacing: Sequence[float], num_lesions: int
+    generator: Generator,
+    body: Anatomy,
+    grid: Grid,
+    spacing: Sequence[float],
+    num_lesions: int,
+    *,
+    avoid: np.ndarray | None = None,
+    noise: np.ndarray | None = None,
+    lobe_margin_mm: float = LOBE_MARGIN_MM,
 ) -> tuple[np.ndarray, list[LesionAttributes]]:
-    """Paint lesions into the liver, apart from each other, from its edge and from the plane between the lobes.
+    """Paint lesions into a liver, apart from each other.
 
     Args:
         generator: the only source of randomness.
-        body: the abdomen; its HU are changed.
-        grid: x, y and z in mm of every voxel, as given to `build_anatomy`.
+        body: the body; its HU are changed.
+        grid: x, y and z in mm of every voxel, three arrays that broadcast to (W, H, D), in LPS order.
         spacing: voxel size in mm.
         num_lesions: how many to place; fewer are placed where the liver has no room.
+        avoid: mask (W, H, D) of places where no lesion may come near.
+        noise: noise of a real image in HU (W, H, D), which a lesion is to have, too.
+        lobe_margin_mm: distance from the plane between the lobes beyond which a side can be told.
 
     Returns:
         Instance map (W, H, D) uint8 and the attributes of each lesion.
@@ -37,94 +160,28 @@ def place_lesions(
     lesions: list[LesionAttributes] = []
     if num_lesions == 0 or not (body.organs == LIVER).any():
         return labels, lesions
-    room = _room(body, spacing)
-    radii = np.exp(generator.uniform(np.log(DIAMETER_MM[0]), np.log(DIAMETER_MM[1]), num_lesions)) / 2
-    for radius in sorted(radii, reverse=True):
-        lobe = generator.choice((-1, 1))
-        for side in (lobe, -lobe):
-            free = room * (body.lobe_mm * side > 0)
-            fits = min(radius, float(free.max()) / 1.25)
-            if fits >= DIAMETER_MM[0] / 2:
-                break
-        else:
+    liver = Liver(body, grid, spacing, avoid=avoid, lobe_margin_mm=lobe_margin_mm)
+    for radius in sorted(_radii(generator, num_lesions), reverse=True):
+        place = liver.find_place(generator, radius)
+        if place is None:
             continue
-        places = np.argwhere(free >= 1.2 * fits)
-        place = places[generator.integers(len(places))]
-        centre = [float(axis.flat[i]) for axis, i in zip(grid, place, strict=True)]
-        lesions.append(_paint_lesion(generator, body, labels, grid, centre, fits, spacing))
-        apart = np.sqrt(sum(np.square(axis - c) for axis, c in zip(grid, centre, strict=True)))
-        room = np.minimum(room, apart - 1.2 * fits - GAP_MM - max(spacing[:2]))
+        centre, radius = place
+        look = draw_appearance(generator, body.liver_hu, radius)
+        box = liver.box(centre, look.radius)
+        offsets = np.ix_(*(axis.ravel()[part] - c for axis, part, c in zip(grid, box, centre, strict=True)))
+        there = None if noise is None else noise[box]
+        before = body.hu[box].copy()
+        mask = paint(generator, body.hu[box], offsets, look, spacing, within=liver.mask[box], noise=there)
+        if mask.sum() < NUM_VOXELS:
+            body.hu[box] = before
+            continue
+        labels[box][mask] = len(lesions) + 1
+        lesions.append(liver.describe(len(lesions) + 1, box, mask, look))
+        liver.take(centre, radius)
     return labels, lesions
 
 
-def _room(body: Anatomy, spacing: Sequence[float]) -> np.ndarray:
-    """Radius in mm of the largest ball about each voxel that a lesion may fill."""
-    liver = body.organs == LIVER
-    room = np.zeros(liver.shape, np.float32)
-    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(liver))
-    if liver.shape[2] == 1:  # a slice is its own world: only distances within it count
-        inside = np.pad(liver[box][..., 0], 1)
-        room[box] = ndimage.distance_transform_edt(inside, sampling=spacing[:2])[1:-1, 1:-1, None]
-    else:
-        inside = np.pad(liver[box], 1)
-        room[box] = ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
-    return np.minimum(room - CAPSULE_MM, np.abs(body.lobe_mm) - LOBE_MARGIN_MM)
-
-
-def _paint_lesion(
-    generator: Generator,
-    body: Anatomy,
-    labels: np.ndarray,
-    grid: Grid,
-    centre: Sequence[float],
-    radius: float,
-    spacing: Sequence[float],
-) -> LesionAttributes:
-    """Blend one lesion into the liver, label it and say what it is; it stays within 1.2 radii of its centre."""
-    value = int(labels.max()) + 1
-    kind = str(generator.choice(("cyst", "hypodense", "hyperdense"), p=(0.27, 0.4, 0.33)))
-    hu, softness = {
-        "cyst": (generator.uniform(-2, 18), 1.5),
-        "hypodense": (generator.uniform(38, body.liver_hu - 28), generator.uniform(1.5, 5)),
-        "hyperdense": (min(body.liver_hu + generator.uniform(34, 80), 200), generator.uniform(1.5, 4)),
-    }[kind]
-    box = tuple(
-        slice(*np.searchsorted(axis.ravel(), (c - 1.3 * radius - 3, c + 1.3 * radius + 3)))
-        for axis, c in zip(grid, centre, strict=True)
-    )
-    local = [axis.ravel()[part] - c for axis, part, c in zip(grid, box, centre, strict=True)]
-    outside_mm = _outline(generator, np.ix_(*local), radius, smooth=kind == "cyst")
-    share = np.clip(0.5 - outside_mm / softness, 0, 1)
-    inner = hu + generator.uniform(-8, 8) * np.clip(-outside_mm / radius, 0, 1)
-    body.hu[box] = body.hu[box] * (1 - share) + inner * share
-    mask = outside_mm < 0
-    labels[box][mask] = value
-    area_mm2 = float(mask.sum(axis=(0, 1)).max()) * spacing[0] * spacing[1]
-    return LesionAttributes(
-        value=value,
-        side="left" if _lobe_distance(body, grid, centre) > 0 else "right",
-        kind=kind,
-        hu=round(float(hu), 1),
-        diameter_mm=round(2 * float(np.sqrt(area_mm2 / np.pi)), 1),
-        centroid_mm=(-round(centre[0], 1), -round(centre[1], 1), round(centre[2], 1)),
-    )
-
-
-def _lobe_distance(body: Anatomy, grid: Grid, centre: Sequence[float]) -> float:
-    """Distance of a point to the plane between the lobes, positive on the patient's left."""
-    voxel = tuple(int(np.abs(axis.ravel() - c).argmin()) for axis, c in zip(grid, centre, strict=True))
-    return float(body.lobe_mm[voxel])
-
-
-def _outline(generator: Generator, offsets: Sequence[np.ndarray], radius: float, smooth: bool) -> np.ndarray:
-    """Distance in mm to a lumpy ellipsoid's surface, negative inside."""
-    x, y, z = offsets
-    turn = generator.uniform(0, np.pi)
-    x, y = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    stretch = generator.uniform(0.88, 1.08)
-    height = generator.uniform(0.85, 1.15)
-    distance = np.sqrt(np.square(x / stretch) + np.square(y * stretch) + np.square(z / height))
-    theta = np.arctan2(y, x) + z / radius
-    lumps = generator.uniform(0, 0.02 if smooth else 0.05, 3)
-    waves = sum(lump * np.cos(k * theta + generator.uniform(0, 2 * np.pi)) for k, lump in enumerate(lumps, 2))
-    return distance - radius * (1 + waves * np.clip(distance / radius, 0, 1))
+def _radii(generator: Generator, number: int) -> list[float]:
+    ranges = list(DIAMETERS_MM)
+    drawn = generator.choice(len(ranges), size=number, p=list(DIAMETERS_MM.values()))
+    return [float(np.exp(generator.uniform(*np.log(ranges[i])))) / 2 for i in drawn]

@@ -4,7 +4,8 @@ import pytest
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, build_anatomy
-from lsms_monai.data.lesions import GAP_MM, place_lesions
+from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, place_lesions
+from lsms_monai.data.painting import CONTRAST_HU, KIND_RATES, Appearance, draw_appearance, paint
 from lsms_monai.data.phantom import phantom
 
 SPACING = (2.0, 2.0, 5.0)
@@ -54,32 +55,63 @@ def test_left_lesions_lie_further_left_than_right_ones_of_the_same_depth(phantom
         assert all(s[0] < r[0] for r, s in level)  # R is +x: the patient's left has the smaller x
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_lesions_stay_clear_of_the_plane_between_the_lobes(seed):
+@pytest.mark.parametrize("seed", range(6))
+def test_a_side_is_told_only_clear_of_the_plane_between_the_lobes(seed):
     axis = np.arange(-159, 160, 2.0)
     grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
     generator = np.random.default_rng(seed)
     body = build_anatomy(generator, grid)
     labels, lesions = place_lesions(generator, body, grid, SPACING, 5)
+    assert lesions
     for lesion in lesions:
-        distance_mm = body.lobe_mm[labels == lesion.value] * (1 if lesion.side == "left" else -1)
-        assert distance_mm.min() > 6
+        lobe_mm = body.lobe_mm[labels == lesion.value]
+        near = LOBE_MARGIN_MM / 2
+        assert lesion.side == ("left" if lobe_mm.min() > near else "right" if lobe_mm.max() < -near else None)
+
+
+def test_no_lesion_comes_near_places_to_avoid():
+    axis = np.arange(-159, 160, 2.0)
+    grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
+    body = build_anatomy(np.random.default_rng(4), grid)
+    avoid = (body.organs == LIVER) & (body.depth_mm > 0)
+    labels, lesions = place_lesions(np.random.default_rng(4), body, grid, SPACING, 5, avoid=avoid)
+    assert lesions
+    assert ndimage.distance_transform_edt(~avoid, sampling=SPACING)[labels > 0].min() >= GAP_MM
 
 
 def test_a_lesion_looks_as_it_is_called(phantoms):
     for made in phantoms:
-        for lesion in (x for x in made.lesions if x.diameter_mm > 14):
-            core = ndimage.binary_erosion(made.labels == lesion.value, np.ones((3, 3, 1)))  # blur reaches the rim
-            hu = np.median(made.image[core])
-            assert hu == pytest.approx(lesion.hu, abs=15)
-            assert (hu > made.liver_hu + 15) if lesion.kind == "hyperdense" else (hu < made.liver_hu - 15)
-            assert (lesion.hu <= 20) == (lesion.kind == "cyst")
+        for lesion in (x for x in made.lesions if x.diameter_mm > 18 and x.kind != "rim"):
+            core = ndimage.binary_erosion(made.labels == lesion.value, np.ones((3, 3, 1)), iterations=2)
+            contrast = np.median(made.image[core]) - made.liver_hu
+            assert contrast > 10 if lesion.kind in ("hyperdense", "calcified") else contrast < -10
+            assert lesion.kind != "calcified" or lesion.hu > 200
+            assert lesion.hu <= 20 or lesion.kind != "cyst"
+
+
+def test_a_rim_is_brighter_than_core_and_liver():
+    offsets = np.ix_(np.arange(-29.0, 30), np.arange(-29.0, 30), [0.0])
+    hu, look = np.full((59, 59, 1), 100.0), Appearance("rim", 40, radius=20, softness=1.2, texture=0, rim_hu=150)
+    mask = paint(np.random.default_rng(0), hu, offsets, look, (1, 1, 5), within=np.ones(hu.shape, bool))
+    assert hu[29, 29, 0] == 40
+    assert hu[mask].max() > 130
+    assert (hu[~ndimage.binary_dilation(mask, iterations=2)] == 100).all()
+
+
+@pytest.mark.parametrize("liver_hu", [30.0, 60.0, 120.0])
+def test_lesions_differ_from_their_liver_by_a_margin(liver_hu):
+    looks = [draw_appearance(np.random.default_rng(seed), liver_hu, 15.0) for seed in range(300)]
+    assert {look.kind for look in looks} >= {"cyst", "hyperdense", "rim", "calcified"}
+    for look in looks:
+        assert abs(look.hu - liver_hu) >= (CONTRAST_HU if look.kind != "cyst" else 10)
+        assert (look.rim_hu is not None) == (look.kind == "rim")
 
 
 def test_sizes_sides_and_kinds_vary(phantoms):
     lesions = [lesion for made in phantoms for lesion in made.lesions]
-    assert min(x.diameter_mm for x in lesions) < 18
-    assert max(x.diameter_mm for x in lesions) > 35
-    assert {(x.side, x.kind) for x in lesions} == {
-        (side, kind) for side in ("right", "left") for kind in ("cyst", "hypodense", "hyperdense")
-    }
+    assert min(x.diameter_mm for x in lesions) < 14
+    assert max(x.diameter_mm for x in lesions) > 40
+    assert {x.kind for x in lesions} == {*KIND_RATES}
+    assert {x.side for x in lesions} >= {"right", "left"}
+    assert {x.capsule for x in lesions} == {"subcapsular", "central", None}
+    assert {x.depth for x in lesions} == {"anterior", "posterior", None}
