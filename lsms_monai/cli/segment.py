@@ -4,11 +4,15 @@
 import sys
 import time
 import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
 import lsms_monai
+from lsms_monai.cli.dicom_output import dicom_output
 from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, read_image
 
 
@@ -18,9 +22,17 @@ from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, r
 @click.option(
     "-o",
     "--output-dir",
-    required=True,
     type=click.Path(path_type=Path),
-    help="Folder for the results; made if need be.",
+    help="Folder for the results; made if need be. May be left out with --dicom-seg.",
+)
+@click.option(
+    "--dicom-seg",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write all masks as one DICOM SEG for a PACS; IMAGE must be DICOM.",
+)
+@click.option(
+    "--sr", metavar="FILE", type=click.Path(path_type=Path), help="Write a DICOM report with the size of each lesion."
 )
 @click.option(
     "--bundle",
@@ -29,11 +41,13 @@ from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, r
     help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
 )
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
-@click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run in the output folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 def segment(
     image: Path,
     expressions: tuple[str, ...],
-    output_dir: Path,
+    output_dir: Path | None,
+    dicom_seg: Path | None,
+    sr: Path | None,
     bundle: Path | None,
     device: str | None,
     overwrite: bool,
@@ -49,6 +63,7 @@ def segment(
     Examples:
       lsms segment ct.nii.gz "the largest lesion in the right lobe" -o results
       lsms segment dicom_folder "the cyst" "all hypodense lesions" -o results
+      lsms segment dicom_folder "the cyst" --dicom-seg cyst.dcm --sr report.dcm
 
     \b
     For every expression the output folder receives
@@ -61,31 +76,22 @@ def segment(
 
     Right and left on the pictures are marked R and L.
     """  # noqa: D301
+    if output_dir is None and dicom_seg is None:
+        raise click.UsageError("Missing option '-o' / '--output-dir' (or '--dicom-seg').")
     with plain_errors(), plain_warnings() as seen:
         if sys.stderr.isatty():
             click.echo("Loading the program takes a moment ...", err=True)
         from lsms_monai.predictor import BundlePredictor, check_expressions
-        from lsms_monai.report import ANSWER_FILE, output_folder, write_report
+        from lsms_monai.report import output_folder, write_report
 
         check_expressions(expressions)
-        with output_folder(output_dir, overwrite=overwrite) as folder:
+        folders = nullcontext() if output_dir is None else output_folder(output_dir, overwrite=overwrite)
+        with dicom_output(image, expressions, dicom_seg, sr, overwrite) as write_dicom, folders as folder:
             volume, affine = read_image(image)
             bundle = bundle or default_bundle()
             predictor = BundlePredictor(bundle, device)
             start = time.perf_counter()
-            with click.progressbar(length=1, label="Segmenting slices", file=sys.stderr) as bar:
-
-                def progress(done: int, total: int) -> None:
-                    bar.length = total
-                    bar.update(done - bar.pos)
-
-                answers = predictor.predict(volume, affine, expressions, progress=progress)
-            for answer in answers:
-                if answer.unknown_words:
-                    words = ", ".join(answer.unknown_words)
-                    warnings.warn(
-                        f"“{answer.expression}” has words that the model does not know: {words}", stacklevel=1
-                    )
+            answers = _predict(predictor, volume, affine, expressions)
             model = {key: predictor.metadata.get(key) for key in ("name", "version")}
             about = {
                 "image": str(image),
@@ -93,9 +99,39 @@ def segment(
                 "duration_s": round(time.perf_counter() - start, 2),
                 "warnings": seen,
             }
-            content = write_report(folder, volume, affine, answers, about)
-        for answer in content["answers"]:
-            click.echo(f"“{answer['expression']}”")
-            for line in (answer["summary"], answer["resolution"], output_dir / answer["overlay"]):
-                click.echo(f"  {line}")
-        click.echo(f"All numbers: {output_dir / ANSWER_FILE}")
+            write_dicom(affine, answers, predictor.metadata)
+            if folder is None:
+                content = {"answers": [answer.to_dict() for answer in answers]}
+            else:
+                content = write_report(folder, volume, affine, answers, about)
+        _tell(content["answers"], output_dir, dicom_seg, sr)
+
+
+def _predict(predictor: Any, volume: Any, affine: Any, expressions: Sequence[str]) -> list[Any]:
+    """Ask the bundle, with a progress bar and a warning about words it does not know."""
+    with click.progressbar(length=1, label="Segmenting slices", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        answers = predictor.predict(volume, affine, expressions, progress=progress)
+    for answer in answers:
+        if answer.unknown_words:
+            words = ", ".join(answer.unknown_words)
+            warnings.warn(f"“{answer.expression}” has words that the model does not know: {words}", stacklevel=1)
+    return list(answers)
+
+
+def _tell(answers: Sequence[dict[str, Any]], output_dir: Path | None, *dicom: Path | None) -> None:
+    """Say in plain lines what was found and where it is."""
+    for answer in answers:
+        click.echo(f"“{answer['expression']}”")
+        for line in (answer["summary"], answer["resolution"]):
+            click.echo(f"  {line}")
+        if output_dir is not None:
+            click.echo(f"  {output_dir / answer['overlay']}")
+    if output_dir is not None:
+        click.echo(f"All numbers: {output_dir / 'answer.json'}")
+    for path in filter(None, dicom):
+        click.echo(f"DICOM: {path}")
