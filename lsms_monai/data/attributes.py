@@ -18,8 +18,9 @@ ISODENSE = "isodense"  # kind of a lesion of which no expression can say whether
 SOFT_TISSUE_HU = (0.0, 300.0)  # where the parenchyma around a lesion may lie
 MAX_SLICES = 25  # of the organ, for its HU
 RING_MM = 12.0  # width of the ring that stands for the organ where its mask is not known
-_CORE_DEPTH = 0.4  # of the distance from a lesion's edge to its middle
-_RIMS = ((0.05, 0.2), (0.2, 0.4), (0.4, 0.6))  # shells in which a rim may lie, in the same unit
+RIM_HU = 5.0  # by which a rim is brighter than the organ, on an image that is blurred
+MIN_RIM_PIXELS = 3  # from the edge to the middle of a lesion in which a rim can be told
+_CORE_DEPTH = 0.6  # of the distance from a lesion's edge to its middle
 
 
 def describe_lesions(
@@ -162,15 +163,15 @@ def _kind(image: np.ndarray, lesion: np.ndarray, spacing: np.ndarray, parenchyma
     padded = np.pad(lesion, ((1, 1), (1, 1), (0, 0)))
     depth = ndimage.distance_transform_edt(padded, sampling=(*spacing[:2], 1e6))[1:-1, 1:-1] / spacing[:2].max()
     deepest = depth.max()
-    core = depth >= _CORE_DEPTH * deepest
-    hu = float(image[core].mean(dtype=np.float64))
-    shells = [lesion & (depth > low * deepest) & (depth <= high * deepest) for low, high in _RIMS]
-    rim_hu = max((float(image[shell].mean(dtype=np.float64)) for shell in shells if shell.any()), default=hu)
+    hu = float(image[depth >= _CORE_DEPTH * deepest].mean(dtype=np.float64))
     if hu > CALCIFIED_HU:
         return "calcified", hu
-    if deepest >= 3 and hu <= parenchyma_hu - HU_MARGIN and rim_hu >= parenchyma_hu + HU_MARGIN:
+    shells = [lesion & (np.abs(depth - at) <= 0.5) for at in np.arange(1, _CORE_DEPTH * deepest, 0.5)]
+    rim_hu = max((float(image[shell].mean(dtype=np.float64)) for shell in shells if shell.any()), default=hu)
+    is_dark = hu <= parenchyma_hu - HU_MARGIN
+    if is_dark and deepest >= MIN_RIM_PIXELS and rim_hu >= parenchyma_hu + RIM_HU:
         return "rim", hu
-    if hu <= parenchyma_hu - HU_MARGIN:
+    if is_dark:
         return "cyst" if WATER_HU[0] <= hu <= WATER_HU[1] else "hypodense", hu
     return "hyperdense" if hu >= parenchyma_hu + HU_MARGIN else ISODENSE, hu
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-from lsms_monai.data.attributes import ISODENSE, describe_lesions, instance_map, to_lps
+from lsms_monai.data.attributes import ISODENSE, WATER_HU, describe_lesions, instance_map, to_lps
 from lsms_monai.data.draft import draft_datalist
 from lsms_monai.data.expressions import Expression, sample_expressions
-from lsms_monai.data.meaning import LesionAttributes, Meaning
+from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes, Meaning
 from lsms_monai.data.reader import PICTURE_SUFFIXES, CTReader
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID, SLICE_INDEX, UNKNOWN_VALUE
 
@@ -166,10 +166,19 @@ def describe(
 
 
 def is_clear(meaning: Meaning | None, lesions: Sequence[LesionAttributes]) -> bool:
-    """Whether nothing is said of the attenuation while a lesion is neither darker nor brighter than the organ."""
-    if meaning is None or all(lesion.kind != ISODENSE for lesion in lesions):
+    """Whether every lesion is clearly of that attenuation or not, as far as it is said."""
+    if meaning is None:
         return True
-    return meaning.attenuation is None and is_clear(meaning.near, lesions)
+    if meaning.attenuation is not None and any(lesion.kind == ISODENSE for lesion in lesions):
+        return False
+    if meaning.attenuation in ("cyst", "solid") and any(map(_is_near_water, lesions)):
+        return False
+    return is_clear(meaning.near, lesions)
+
+
+def _is_near_water(lesion: LesionAttributes) -> bool:
+    """Whether a cyst or a dark lesion could be the other."""
+    return lesion.kind in ("cyst", "hypodense") and abs(lesion.hu - WATER_HU[1]) < HU_MARGIN / 2
 
 
 def _entries(

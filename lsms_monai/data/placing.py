@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from lsms_monai.keys import UNKNOWN_VALUE
 
-POSITION_MARGIN = 0.1  # of the organ's extent, or of half the body's width
-WIDE_MARGIN = 0.15  # where the organ is not known
-SUBCAPSULAR_MM, CENTRAL_MM = 5.0, 15.0  # at most, at least, from a lesion to the capsule
+POSITION_MARGIN = 0.12  # of the organ's extent
+LOBE_MARGIN = 0.1  # of half the body's width, from the middle of a lesion to the plane between the lobes
+WIDE_MARGIN = 0.15  # the same where the organ is not known
+WITHIN_RATE = 0.9  # of a lesion that lies in the lobe it is said to be in
+SUBCAPSULAR_MM, CENTRAL_MM = 4.0, 15.0  # at most, at least, from a lesion to the capsule
 GRID_MM = 3.0  # on which the distance from the capsule is measured at most
 HILUM_MM = 10.0  # half the width of clefts that are no capsule
 PICTURE_MM = 380.0  # width that a picture of unknown scale is taken to show
@@ -75,20 +79,19 @@ def places(scan: Scan) -> dict[int, Place]:
         Place of each lesion by its value.
     """
     lesions = scan.lesions()
-    centres = {value: _centre(scan.labels[box] == value, box) * scan.spacing for value, box in lesions.items()}
+    voxels = {value: _voxels(scan.labels[box] == value, box) * scan.spacing for value, box in lesions.items()}
+    body = _body(scan)
     if scan.organ is None or not scan.organ.any():
-        body = _body(scan)
-        return {value: Place(_lobe_in_body(centre, body, WIDE_MARGIN)) for value, centre in centres.items()}
+        return {value: Place(_lobe_in_body(points, body, WIDE_MARGIN)) for value, points in voxels.items()}
     low, high = (_corner(scan.organ, end) * scan.spacing for end in (0, -1))
     rows = np.count_nonzero(scan.organ, axis=(0, 2))
     middle = np.array((0, np.average(np.arange(len(rows)), weights=rows) * scan.spacing[1], (low[2] + high[2]) / 2))
     capsule = _capsule(scan, scan.organ, lesions)
-    body = _body(scan)
     found = {}
-    for value, centre in centres.items():
-        _, back, up = (centre - middle) / (high - low + scan.spacing)
+    for value, points in voxels.items():
+        _, back, up = (points.mean(axis=0) - middle) / (high - low + scan.spacing)
         found[value] = Place(
-            side=_lobe_in_organ(centre, low, high) if body is None else _lobe_in_body(centre, body),
+            side=_lobe_in_organ(points, low, high) if body is None else _lobe_in_body(points, body, LOBE_MARGIN),
             depth=_beyond(back, POSITION_MARGIN, ("anterior", "posterior")),
             capsule=capsule[value],
             level=_beyond(up, POSITION_MARGIN, ("lower", "upper")) if scan.labels.shape[2] > 1 else None,
@@ -96,13 +99,33 @@ def places(scan: Scan) -> dict[int, Place]:
     return found
 
 
+def lobe_distance(image: np.ndarray, organ: np.ndarray, spacing: Sequence[float]) -> np.ndarray | None:
+    """Tell how far each voxel lies from the plane between the hepatic lobes, as it lies in most people.
+
+    Args:
+        image: HU (W, H, D) in LPS order.
+        organ: mask (W, H, D) of the liver.
+        spacing: voxel size in mm.
+
+    Returns:
+        Distance in mm (W, H, D), positive on the patient's left; None if the image cuts off the body.
+    """
+    scan = Scan(image, organ.astype(np.uint8), organ, np.diag((-spacing[0], -spacing[1], spacing[2], 1)))
+    body = _body(scan)
+    if body is None:
+        return None
+    x, y = (np.arange(size) * step for size, step in zip(image.shape, spacing[:2], strict=False))
+    return np.broadcast_to(body.left_of_plane(x[:, None, None], y[None, :, None]).astype(np.float32), image.shape)
+
+
 def _beyond(offset: float, margin: float, words: tuple[str, str]) -> str | None:
     """First word clearly below 0, second clearly above."""
     return words[int(offset > 0)] if abs(offset) >= margin else None
 
 
-def _centre(lesion: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
-    return np.argwhere(lesion).mean(axis=0) + [part.start for part in box]
+def _voxels(lesion: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """Indices (N, 3) of the voxels of a lesion given in its box."""
+    return np.argwhere(lesion) + [part.start for part in box]
 
 
 def _corner(mask: np.ndarray, end: int) -> np.ndarray:
@@ -116,6 +139,12 @@ class _Body:
 
     middle: np.ndarray
     half: np.ndarray
+
+    def left_of_plane(self, x: Any, y: Any) -> Any:
+        """Distance in mm to the plane between the hepatic lobes of points in mm, positive on the patient's left."""
+        left = x - self.middle[0] + self.half[0] * CAVA_RIGHT
+        back = y - self.middle[1] - self.half[1] * CAVA_BACK
+        return left * np.cos(LOBE_TURN) - back * np.sin(LOBE_TURN)
 
 
 def _body(scan: Scan) -> _Body | None:
@@ -148,19 +177,22 @@ def _extent(trunk: np.ndarray) -> tuple[float, float]:
     return float(np.median((first + last)[wide]) / 2), float((last - first + 1).max() / 2)
 
 
-def _lobe_in_body(centre: np.ndarray, body: _Body | None, margin: float = POSITION_MARGIN) -> str | None:
-    """Lobe of a point, by the plane between the lobes as it lies in most people."""
+def _lobe_in_body(points: np.ndarray, body: _Body | None, margin: float) -> str | None:
+    """Lobe in which most of a lesion lies, by the plane between the lobes as it is in most people."""
     if body is None:
         return None
-    left, back = centre[:2] - body.middle - body.half * (-CAVA_RIGHT, CAVA_BACK)
-    offset = (left * np.cos(LOBE_TURN) - back * np.sin(LOBE_TURN)) / body.half[0]
-    return _beyond(float(offset), margin, ("right", "left"))
+    left, back = (points[:, :2] - body.middle - body.half * (-CAVA_RIGHT, CAVA_BACK)).T
+    offsets = (left * np.cos(LOBE_TURN) - back * np.sin(LOBE_TURN)) / body.half[0]
+    middle = float(offsets.mean())
+    if np.mean(offsets * np.sign(middle) > 0) < WITHIN_RATE:
+        return None
+    return _beyond(middle, margin, ("right", "left"))
 
 
-def _lobe_in_organ(centre: np.ndarray, low: np.ndarray, high: np.ndarray) -> str | None:
-    """Lobe of a point, by the liver's own width."""
+def _lobe_in_organ(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> str | None:
+    """Lobe of a lesion's middle, by the liver's own width."""
     start, stop = LOBES_IN_ORGAN
-    part = (centre[0] - low[0]) / max(high[0] - low[0], 1e-6)
+    part = float(points[:, 0].mean() - low[0]) / max(float(high[0] - low[0]), 1e-6)
     return _beyond(part - (start + stop) / 2, (stop - start) / 2, ("right", "left"))
 
 
@@ -176,7 +208,7 @@ def _capsule(scan: Scan, organ: np.ndarray, lesions: dict[int, tuple[slice, ...]
     depth_mm = np.maximum(ndimage.distance_transform_edt(grown, sampling=sampling) - HILUM_MM, 0)
     found: dict[int, str | None] = {}
     for value, box in lesions.items():
-        voxels = np.argwhere(scan.labels[box] == value) + [part.start for part in box] - start
+        voxels = _voxels(scan.labels[box] == value, box) - start
         gap_mm = float(depth_mm[tuple((voxels // step).T)].min())
         found[value] = "subcapsular" if gap_mm <= SUBCAPSULAR_MM else "central" if gap_mm >= CENTRAL_MM else None
     return found

@@ -69,6 +69,11 @@ def test_the_lobe_is_the_patients_and_silent_near_the_plane_between_them(x, side
     assert one(((x, 42, 10), 9, 50), organ).side == side
 
 
+def test_a_lesion_across_the_plane_between_the_lobes_lies_in_neither():
+    assert one(((41, 42, 10), 12, 50)).side == "right"
+    assert one(((41, 42, 10), 45, 50)).side is None
+
+
 def test_the_lobe_is_told_from_the_liver_where_the_image_cuts_the_body():
     image, labels, liver = abdomen([((20, 42, 10), 9, 50), ((67, 42, 10), 9, 50)])
     inner = (slice(8, 80), slice(12, 80))
@@ -92,7 +97,7 @@ def test_depth_and_level_are_told_against_the_middle_of_the_organ(centre, words)
     assert (found.depth, found.level) == words
 
 
-@pytest.mark.parametrize(("x", "capsule"), [(11, "subcapsular"), (14, None), (40, "central")])
+@pytest.mark.parametrize(("x", "capsule"), [(10, "subcapsular"), (14, None), (40, "central")])
 def test_the_distance_from_the_capsule_has_a_margin(x, capsule):
     assert one(((x, 42, 10), 6, 50)).capsule == capsule
 

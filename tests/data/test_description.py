@@ -98,6 +98,15 @@ def test_nothing_is_said_of_attenuation_beside_an_isodense_lesion():
     assert all(parse(entry["expression"]).attenuation is None for entry in made)
 
 
+def test_a_lesion_of_25_hu_is_called_neither_cyst_nor_solid():
+    image, labels, liver = scene()
+    image[labels == 2] = 25
+    lesions = describe_lesions(image, labels, AFFINE, liver)
+    assert not is_clear(Meaning(attenuation="cyst"), lesions)
+    assert not is_clear(Meaning(attenuation="solid"), lesions)
+    assert is_clear(Meaning(attenuation="hypodense"), lesions)
+
+
 def test_an_instance_map_is_used_as_it_is(files, tmp_path):
     entries = describe_files(*files[:2], tmp_path / "list.json", organ=files[2])
     assert {entry["label"] for entry in entries} == {"lesions.nii.gz"}
