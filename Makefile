@@ -9,14 +9,18 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input
 
+# MONAI Deploy breaks `import monai` where CUDA is missing, hence an environment of its own.
+DEPLOY_VENV ?= .venv-deploy
+DEPLOY_PIP := $(DEPLOY_VENV)/bin/python -m pip install --disable-pip-version-check --no-input
+
 DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
 DEMO_SEED := 54
 
-.PHONY: help demo test slow lint format bundle
+.PHONY: help demo test test-deploy slow lint format bundle map
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1	/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found; name one: make PYTHON=/path/to/python3"; exit 1; }
@@ -43,6 +47,17 @@ demo: $(VENV)/.base ## segment one phantom CT by two expressions
 test: lint ## check style and types, then run the tests
 	$(BIN)/python -m pytest
 
+# holoscan-cli wants pip newer than 25.1
+$(DEPLOY_VENV)/.ready: apps/deploy/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_PIP) --upgrade pip
+	$(DEPLOY_PIP) $(TORCH)
+	$(DEPLOY_PIP) --requirement apps/deploy/requirements.txt --editable . pytest pytest-socket
+	@touch $@
+
+test-deploy: $(DEPLOY_VENV)/.ready ## run the tests of the MONAI Deploy application, in an environment of its own
+	$(DEPLOY_VENV)/bin/python -m pytest -m deploy tests/deploy
+
 slow: $(VENV)/.dev ## run the tests that take longer: exports, the packed bundle, the benchmark
 	$(BIN)/python -m pytest -m slow
 
@@ -57,3 +72,6 @@ format: $(VENV)/.dev ## put the code into its format
 
 bundle: $(VENV)/.base ## pack the self-contained bundle into dist/
 	$(BIN)/python tools/make_bundle.py
+
+map: ## lay out in dist/map what `monai-deploy package` wants
+	$(PYTHON) tools/make_map.py

@@ -4,7 +4,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import make_map
 import numpy as np
 import pydicom
 import pytest
@@ -17,33 +19,32 @@ from monai.deploy.operators import DICOMDataLoaderOperator, DICOMSeriesToVolumeO
 import lsms_monai
 
 
-def run_as_in_a_map(repository, tmp_path, bundle):
-    """Start the application with nothing but the variables that a MAP sets."""
+def run_as_a_map(tmp_path, bundle):
+    """Start the tree that is given to the packager with nothing but the variables that a MAP sets."""
+    tree = make_map.stage(tmp_path / "map", bundle)
     environment = {
         **os.environ,
         "HOLOSCAN_INPUT_PATH": str(tmp_path / "in"),
         "HOLOSCAN_OUTPUT_PATH": str(tmp_path / "out"),
-        "HOLOSCAN_MODEL_PATH": str(bundle.parent),
-        "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "tests" / "apps")]),
+        "HOLOSCAN_MODEL_PATH": str(tree / "models"),
+        "PYTHONPATH": str(Path(__file__).parents[1] / "apps"),  # the network of the stub bundle
     }
-    command = [sys.executable, repository / "apps" / "deploy"]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path
-    )
+    command = [sys.executable, tree / "app"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
-def test_the_variables_of_a_map_and_a_file_are_enough(repository, tmp_path, bundle):
+def test_the_tree_for_the_packager_runs_with_the_variables_of_a_map_and_a_file(tmp_path, bundle):
     write_series(tmp_path / "in")
     (tmp_path / "in" / "prompts.json").write_text('["the dark lesion"]')
-    done = run_as_in_a_map(repository, tmp_path, bundle)
+    done = run_as_a_map(tmp_path, bundle)
     assert done.returncode == 0, done.stderr
     seg = pydicom.dcmread(tmp_path / "out" / "segmentation.dcm")
     assert seg.SegmentSequence[0].SegmentDescription == "the dark lesion"
 
 
-def test_the_exit_status_of_the_process_is_1_and_the_last_line_says_why(repository, tmp_path, bundle):
+def test_the_exit_status_of_the_process_is_1_and_the_last_line_says_why(tmp_path, bundle):
     (tmp_path / "in").mkdir()
-    done = run_as_in_a_map(repository, tmp_path, bundle)
+    done = run_as_a_map(tmp_path, bundle)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: at least one expression is required")
     assert "Traceback" not in done.stderr
