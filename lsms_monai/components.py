@@ -22,6 +22,7 @@ class Component:
         box: where it lies in the volume.
         inside: bool, its voxels in that box.
         lesion: its measures.
+        round_mm: diameter of the circle with the area of its largest axial section, as in the lesions' attributes.
         hu: mean HU away from its edge, where the neighbourhood does not blur it; NaN where there is no intensity.
         score: 0..1, how sure it is that there is something: near 1 for what is certain, low for specks, and for what
             is flat although the volume goes on above and below.
@@ -30,6 +31,7 @@ class Component:
     box: tuple[slice, ...]
     inside: np.ndarray
     lesion: Lesion
+    round_mm: float
     hu: float
     score: float
 
@@ -91,8 +93,8 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
         inside = labels[boxes[index]] == index + 1
         lesion = measure_lesion(inside, image[box], bridged[boxes[index]], affine, [part.start for part in box])
         height = _height_factor(lesion, box[axis], probability.shape[axis], sizes_mm[axis])
-        hu = _core_hu(inside, image[box], axis)
-        found.append(Component(box, inside, lesion, hu, float(certainties[index]) * height))
+        hu, round_mm = _core_hu(inside, image[box], axis), _round_mm(inside, affine, axis)
+        found.append(Component(box, inside, lesion, round_mm, hu, float(certainties[index]) * height))
     best = max(component.score for component in found)
     kept = [component for component in found if component.score >= KEEP_RATE * best]
     return Components(sorted(kept, key=lambda c: (-c.score, -c.lesion.volume_ml)), best, probability.shape)
@@ -119,6 +121,12 @@ def _height_factor(lesion: Lesion, slices: slice, num_slices: int, step_mm: floa
     if slices.start == 0 or slices.stop == num_slices:
         return 1.0
     return min(1.0, 2 * (slices.stop - slices.start) * step_mm / lesion.longest_axial_diameter_mm)
+
+
+def _round_mm(inside: np.ndarray, affine: np.ndarray, axis: int) -> float:
+    across, along = (a for a in range(3) if a != axis)
+    pixel_mm2 = float(np.linalg.norm(np.cross(affine[:3, across], affine[:3, along])))
+    return 2 * float(np.sqrt(np.count_nonzero(inside, axis=(across, along)).max() * pixel_mm2 / np.pi))
 
 
 def _core_hu(inside: np.ndarray, image: np.ndarray, axis: int) -> float:

@@ -142,11 +142,17 @@ def _nearest(
 
 def _of_size(meaning: Meaning, there: list[Component]) -> list[Component]:
     """Those larger or smaller than a size or about of it; the best fitting one of these alone if one is meant."""
-    misfits = {id(c): math.log(_diameter(c) / float(meaning.size_mm or 1)) for c in there}
+    size = float(meaning.size_mm or 1)
     if meaning.bound is not None:
-        return [c for c in there if (misfits[id(c)] > 0) == (meaning.bound == "over")]
-    fitting = [c for c in there if abs(misfits[id(c)]) <= math.log(SIZE_LIMIT)]
-    return fitting if meaning.plural or _is_counted(meaning) else sorted(fitting, key=lambda c: abs(misfits[id(c)]))[:1]
+        return [c for c in there if (_diameter(c) > size) == (meaning.bound == "over")]
+    fitting = sorted((c for c in there if _misfit(c, size) <= SIZE_LIMIT), key=lambda c: _misfit(c, size))
+    return fitting if meaning.plural or _is_counted(meaning) else fitting[:1]
+
+
+def _misfit(component: Component, size: float) -> float:
+    """Factor between a size and the nearest of what may be called the diameter, from the mean to the longest one."""
+    low, high = sorted((component.round_mm, _diameter(component)))
+    return max(low / size, size / high, 1.0)
 
 
 def _size_words(meaning: Meaning) -> str:

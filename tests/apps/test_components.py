@@ -116,3 +116,10 @@ def test_attenuation_of_a_place_without_numbers_is_none():
     (component,) = find(0.9 * ball((20, 20, 4), (9, 9, 2)), image=np.full(SHAPE, np.nan)).items
     assert np.isnan(component.hu)
     assert component.lesion.mean_hu is None
+
+
+def test_the_round_diameter_is_that_of_the_largest_axial_section():
+    affine = np.diag([-1.0, -0.5, 5.0, 1.0])
+    (component,) = find(0.9 * ball((20, 20, 4), (12, 10, 2)), affine).items
+    assert component.round_mm == pytest.approx(2 * np.sqrt(12 * 5), rel=0.03)
+    assert component.lesion.longest_axial_diameter_mm == pytest.approx(25, abs=1)

@@ -21,7 +21,7 @@ def component(name):
     place = "abcd".index(name)
     lesion = Lesion(diameter**3 / 2000, diameter, hu, (0.0, 0.0, height), (0, 0), score)
     box = (slice(place, place + 1), slice(0, 1), slice(0, 1))
-    return Component(box, np.ones((1, 1, 1), bool), lesion, hu, score)
+    return Component(box, np.ones((1, 1, 1), bool), lesion, 0.95 * diameter, hu, score)
 
 
 def ask(meaning, names="abcd", **others):
@@ -155,7 +155,7 @@ def test_without_a_neighbour_or_another_lesion_there_is_no_nearest():
 @pytest.mark.parametrize("rank", ["darkest", "brightest"])
 def test_a_lesion_without_intensities_is_last_in_rank(rank):
     unknown = component("c")
-    items = [Component(unknown.box, unknown.inside, unknown.lesion, float("nan"), 0.9), component("b")]
+    items = [Component(unknown.box, unknown.inside, unknown.lesion, 20.0, float("nan"), 0.9), component("b")]
     chosen, _ = choose(Meaning(rank=rank), {"all lesions": Components(items, 0.9, SHAPE)})
     assert chosen == items[1:]
 
