@@ -147,14 +147,15 @@ def _parenchyma_hu(scan: Scan, boxes: list[tuple[slice, ...]]) -> float:
             around = scan.organ[box]
         else:
             away_mm = ndimage.distance_transform_edt(~lesion, sampling=(*scan.spacing[:2], 1e6))
-            around = (away_mm < RING_MM) & (image > SOFT_TISSUE_HU[0]) & (image < SOFT_TISSUE_HU[1])
+            ring_mm = max(RING_MM, 5 * scan.spacing[:2].max())
+            around = (away_mm < ring_mm) & (image > SOFT_TISSUE_HU[0]) & (image < SOFT_TISSUE_HU[1])
         samples.append(image[around & ~near])
     return float(np.median(np.concatenate(samples))) if any(map(np.size, samples)) else np.nan
 
 
 def _grown(box: tuple[slice, ...], scan: Scan) -> tuple[slice, ...]:
     """The box with a margin for the ring in the axial plane."""
-    margins = [*np.ceil(RING_MM / scan.spacing[:2]).astype(int), 0]
+    margins = [*np.ceil(RING_MM / scan.spacing[:2]).astype(int) + 4, 0]
     return tuple(slice(max(part.start - by, 0), part.stop + by) for part, by in zip(box, margins, strict=True))
 
 

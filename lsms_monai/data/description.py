@@ -171,7 +171,7 @@ def is_clear(meaning: Meaning | None, lesions: Sequence[LesionAttributes]) -> bo
         return True
     if meaning.attenuation is not None and any(lesion.kind == ISODENSE for lesion in lesions):
         return False
-    if meaning.attenuation in ("cyst", "solid") and any(map(_is_near_water, lesions)):
+    if meaning.attenuation in ("cyst", "solid", "solid hypodense") and any(map(_is_near_water, lesions)):
         return False
     return is_clear(meaning.near, lesions)
 

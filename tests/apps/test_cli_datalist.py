@@ -70,12 +70,12 @@ def test_leaking_splits_are_told_and_made_anew_on_request(table):
 
 
 def test_the_check_names_wrong_entries_and_fails(table):
-    folder = table("the lesion in the right lobe,1,P1,test", "the cyst,1,P1,test", "the lesion I saw,1,P1,test")
+    folder = table("the lesion in the right lobe,1,P1,test", "bright spot,1,P1,test", "the lesion I saw,1,P1,test")
     assert run("csv", folder, "-o", folder / "list.json").exit_code == 0
     result = run("check", folder / "list.json")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        'section "test", entry 1: expression "the cyst" matches nothing, label_value says [1]; correct one of them',
+        'section "test", entry 1: expression "bright spot" matches nothing, label_value says [1]; correct one of them',
         "3 entries, 1 wrong; not judged: 1 not understood, 0 that the image does not decide",
     ]
     content = json.loads((folder / "list.json").read_text())

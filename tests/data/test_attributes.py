@@ -55,6 +55,12 @@ def test_the_kind_comes_from_hu_and_contrast(hu, kind):
     assert one(((25, 45, 10), 15, hu), organ=False).kind == kind
 
 
+def test_the_ring_around_a_lesion_is_found_on_coarse_pixels():
+    image, labels, _ = abdomen([((25, 45, 10), 15, 50)])
+    (found,) = describe_lesions(image, labels, np.diag((-5.0, -5.0, 5.0, 1.0)))
+    assert found.kind == "hypodense"
+
+
 def test_a_dark_core_in_a_bright_rim_is_a_rim():
     image, labels, liver = abdomen([((25, 45, 10), 24, 160)])
     image[ball(image.shape, (25, 45, 10), (5.5, 5.5, 3.5))] = 50
