@@ -40,7 +40,7 @@ def draw_upper_abdomen(canvas: Canvas, tissue: Tissue) -> np.ndarray:
         centre = draw.uniform((15, -40, DOME_MM + 15), (35, -25, DOME_MM + 25))
         canvas.blob(centre, (55, 42, 40), tissue.cava, HEART, within=inside & above)
         inside &= ~above
-    draw_bowel(canvas, (-50, -60, -90), (90, 10, -30), 6, inside)
+    draw_bowel(canvas, (-60, -65, -100), (95, 10, -25), 12, inside)
     _left_organs(canvas, tissue, inside, body.size)
     lobe_mm = _liver(canvas, tissue, inside & (body.radius < 0.975), body.size, spine_y)
     _kidneys(canvas, tissue, body.size, spine_y)

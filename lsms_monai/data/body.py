@@ -6,6 +6,8 @@ Coordinates are LPS: x to the patient's left, y to the back, z to the head; the 
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ BEND_MM = 8.0  # how far any point of the body is moved at most, beside shift an
 
 Grid = Sequence[np.ndarray]
 Box = tuple[slice, slice, slice]
+NOWHERE: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 # HU of liver, its vessels, artery, vena cava, spleen, kidney and pancreas, from the weakest contrast to the strongest.
 PHASES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -61,9 +64,10 @@ def draw_tissue(generator: Generator) -> Tissue:
 def smooth_field(generator: Generator, grid: Grid, step_mm: float) -> np.ndarray:
     """Draw a field between -1 and 1 that varies over some `step_mm`, float32 (W, H, D)."""
     weights = []
-    for axis, reach in zip(grid, (240, 240, 120), strict=True):
-        knots = np.arange(-reach, reach + step_mm, step_mm, dtype=np.float32)
-        near = np.exp(-2 * np.square((np.clip(axis, -reach, reach).reshape(-1, 1) - knots) / np.float32(step_mm)))
+    for axis in grid:
+        points = axis.astype(np.float32).reshape(-1, 1)
+        knots = np.arange(points[0, 0] - step_mm, points[-1, 0] + 2 * step_mm, step_mm, dtype=np.float32)
+        near = np.exp(-2 * np.square((points - knots) / np.float32(step_mm)))
         weights.append(near / near.sum(1, keepdims=True))
     wx, wy, wz = weights
     knot_values = generator.random((wx.shape[1], wy.shape[1], wz.shape[1]), np.float32) * 2 - 1
@@ -95,24 +99,28 @@ class Canvas:
         shape = np.broadcast_shapes(*(axis.shape for axis in grid))
         self.hu = np.full(shape, AIR_HU, np.float32)
         self.organs = np.zeros(shape, np.uint8)
-        angle = generator.normal(0, 0.06)
-        self._cos, self._sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        self.shift = generator.uniform(-10, 10, 2).astype(np.float32)
-        x, y = self.grid[0] - self.shift[0], self.grid[1] - self.shift[1]
+        self._axes = [axis.ravel().tolist() for axis in self.grid]
+        angle = float(generator.normal(0, 0.06))
+        self._turn = math.cos(angle), math.sin(angle)
+        self.shift = generator.uniform(-10, 10, 2).tolist()
+        cos, sin = (np.float32(value) for value in self._turn)
+        x, y = (axis - np.float32(shift) for axis, shift in zip(self.grid, self.shift, strict=False))
         bends = [BEND_MM * smooth_field(generator, self.grid, 45) for _ in range(2)]
-        self.p = (self._cos * x + self._sin * y + bends[0], self._cos * y - self._sin * x + bends[1], self.grid[2])
+        self.p = (cos * x + sin * y + bends[0], cos * y - sin * x + bends[1], self.grid[2])
 
     def box(self, low: np.ndarray, high: np.ndarray) -> Box:
-        """Slices that hold every voxel between two corners in mm of the bent body."""
-        (x, y, z), (a, b, c) = (low + high) / 2, (high - low) / 2
-        cos, sin = abs(float(self._cos)), abs(float(self._sin))
-        middle = (self._cos * x - self._sin * y + self.shift[0], self._cos * y + self._sin * x + self.shift[1], z)
+        """Slices that hold every voxel between two corners in mm of the bent body, `NOWHERE` if there is none."""
+        (x, y, z), (a, b, c) = ((low + high) / 2).tolist(), ((high - low) / 2).tolist()
+        cos, sin = self._turn
+        middle = (cos * x - sin * y + self.shift[0], cos * y + sin * x + self.shift[1], z)
+        cos, sin = abs(cos), abs(sin)
         reach = (a * cos + b * sin + BEND_MM, b * cos + a * sin + BEND_MM, c)
-        ends = (
-            np.searchsorted(axis.ravel(), (m - r, m + r)) for axis, m, r in zip(self.grid, middle, reach, strict=True)
+        first, second, third = (
+            slice(bisect_left(axis, m - r), bisect_left(axis, m + r))
+            for axis, m, r in zip(self._axes, middle, reach, strict=True)
         )
-        first, second, third = (slice(int(start), int(stop)) for start, stop in ends)
-        return first, second, third
+        found = first, second, third
+        return NOWHERE if any(part.start >= part.stop for part in found) else found
 
     def local(self, box: Box) -> Grid:
         """Coordinates of the voxels of a box."""
@@ -121,9 +129,11 @@ class Canvas:
     def ellipsoid(self, centre: ArrayLike, axes: ArrayLike, angle: float = 0.0) -> tuple[Box, np.ndarray]:
         """Box about an ellipsoid and the squared radius of its voxels."""
         centre, (a, b, c) = np.asarray(centre, float), np.asarray(axes, float)
-        cos, sin = np.cos(angle), np.sin(angle)
-        reach = np.array((np.hypot(a * cos, b * sin), np.hypot(a * sin, b * cos), c))
+        cos, sin = math.cos(angle), math.sin(angle)
+        reach = np.array((math.hypot(a * cos, b * sin), math.hypot(a * sin, b * cos), c))
         box = self.box(centre - reach, centre + reach)
+        if box == NOWHERE:
+            return box, np.empty((0, 0, 0), np.float32)
         return box, squared_radius(self.local(box), centre, axes, angle)
 
     def paint(self, where: np.ndarray, hu: float, organ: int = 0, box: Box | None = None) -> None:
@@ -144,6 +154,8 @@ class Canvas:
     ) -> None:
         """Paint an ellipsoid, of which only what lies in the mask `within` (W, H, D)."""
         box, radius = self.ellipsoid(centre, axes, angle)
+        if not radius.size:
+            return
         where = radius < 1
         self.paint(where if within is None else where & within[box], hu, organ, box)
 
@@ -164,6 +176,8 @@ class Canvas:
         """Paint a tube that tapers to half its radius, of which only what lies in the mask `within`."""
         start, end = ends
         box = self.box(np.minimum(start, end) - radius, np.maximum(start, end) + radius)
+        if box == NOWHERE:
+            return
         along = (end - start).astype(np.float32)
         offsets = [axis - np.float32(s) for axis, s in zip(self.local(box), start, strict=True)]
         t = sum(offset * a for offset, a in zip(offsets, along, strict=True)) / np.float32(max(along @ along, 1))

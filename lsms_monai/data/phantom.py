@@ -148,7 +148,9 @@ def write_phantoms(
         raise ValueError(f"num_patients must be at least 1, got {num_patients}")
     if len(split) != 3 or min(split) < 0 or not np.isclose(sum(split), 1):
         raise ValueError(f"split must be three rates that sum to 1, got {tuple(split)}")
-    if region_rates is not None and (min(region_rates.values()) < 0 or not np.isclose(sum(region_rates.values()), 1)):
+    if region_rates is not None and (
+        min(region_rates.values(), default=0) < 0 or not np.isclose(sum(region_rates.values()), 1)
+    ):
         raise ValueError(f"region_rates must be rates that sum to 1, got {dict(region_rates)}")
     ends = _section_ends(num_patients, split)
     sections: dict[str, list[dict]] = {section: [] for section in SECTIONS}

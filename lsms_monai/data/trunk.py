@@ -98,14 +98,16 @@ def _arms(canvas: Canvas, tissue: Tissue, edge: float) -> None:
 def draw_ribs(canvas: Canvas, body: Trunk) -> None:
     """Paint ribs that slope down to the front in the muscle of the wall."""
     draw = canvas.generator
-    ring = np.nonzero((body.outside_mm > 0.1 * body.muscle) & (body.outside_mm < 0.7 * body.muscle))
-    x, y = canvas.p[0][ring], canvas.p[1][ring]
+    ring = np.flatnonzero((body.outside_mm > 0.1 * body.muscle) & (body.outside_mm < 0.7 * body.muscle))
+    x, y = canvas.p[0].ravel()[ring], canvas.p[1].ravel()[ring]
+    z = canvas.grid[2].ravel()[ring % canvas.grid[2].size]
+    hu, organs = canvas.hu.ravel(), canvas.organs.ravel()
     theta = np.abs(np.arctan2(x, -y))
-    height = np.mod(canvas.grid[2][0, 0, ring[2]] + 50 * theta + np.float32(draw.uniform(0, 28)), 28)
+    height = np.mod(z + 50 * theta + np.float32(draw.uniform(0, 28)), 28)
     where = (height < 9) & (theta > 0.4) & (theta < 2.75)
     bone = draw.uniform(280, 550)
-    canvas.hu[ring] = np.where(where, np.where(theta < 0.8, np.float32(120), np.float32(bone)), canvas.hu[ring])
-    canvas.organs[ring] = np.where(where, np.uint8(BONE), canvas.organs[ring])
+    hu[ring[where]] = np.where(theta[where] < 0.8, np.float32(120), np.float32(bone))  # cartilage in front
+    organs[ring[where]] = BONE
 
 
 def draw_spine(canvas: Canvas, tissue: Tissue, size: float, y: float) -> None:
@@ -142,6 +144,8 @@ def draw_bowel(canvas: Canvas, low: tuple, high: tuple, count: int, within: np.n
     for _ in range(count):
         centre, axes, angle = draw.uniform(low, high), draw.uniform(11, 26, 3), draw.uniform(0, 3)
         box, radius = canvas.ellipsoid(centre, axes, angle)
+        if not radius.size:
+            continue
         canvas.paint((radius < 1) & within[box], draw.uniform(35, 90), BOWEL, box)
         hu = float(
             draw.choice([draw.uniform(0, 40), draw.uniform(-120, 60), draw.uniform(120, 350)], p=[0.6, 0.3, 0.1])

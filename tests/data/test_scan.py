@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from lsms_monai.data import scan as scan_module
+from lsms_monai.data.scan import scan
+
+
+def images_of(hu, number, spacing=(1.5, 1.5, 5.0)):
+    return [scan(np.random.default_rng(seed), hu, spacing) for seed in range(number)]
+
+
+@pytest.fixture(scope="module")
+def water():
+    return images_of(np.full((64, 80, 1), 40, np.float32), 60)
+
+
+def test_noise_has_many_strengths_and_no_bias(water):
+    noise = np.array([image.std() for image in water])
+    assert 3.5 < noise.min() < 6
+    assert 18 < noise.max() < 40
+    assert np.mean(water) == pytest.approx(40, abs=1)
+
+
+def test_noise_has_many_textures(water):
+    """Neighbours of fine noise have little in common, of coarse noise much."""
+    alike = [np.corrcoef(image[1:].ravel(), image[:-1].ravel())[0, 1] for image in water]
+    assert min(alike) < 0.05
+    assert max(alike) > 0.4
+
+
+def test_an_edge_is_blurred_where_it_is():
+    hu = np.full((64, 64, 1), -100, np.float32)
+    hu[32:] = 100
+    profile = np.mean(images_of(hu, 40), axis=0)[16:48, :, 0].mean(axis=1)
+    assert profile[:12] == pytest.approx(-100, abs=6)
+    assert profile[20:] == pytest.approx(100, abs=6)
+    assert profile[15] == pytest.approx(-profile[16], abs=12)
+
+
+def test_streaks_leave_the_air_alone(monkeypatch):
+    hu = np.full((64, 64, 1), -1000, np.float32)
+    hu[16:48, 16:48] = 40
+    for seed in range(10):
+        streaks = scan_module._streaks(np.random.default_rng(seed), hu, (1.5, 1.5, 5.0))
+        assert not streaks[hu < -500].any()
+        assert streaks[hu > -500].std() > 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 4, 1), (61, 53, 7)])
+def test_any_grid_can_be_scanned(shape):
+    for seed in range(15):
+        image = scan(np.random.default_rng(seed), np.zeros(shape, np.float32), (1.0, 2.0, 5.0))
+        assert image.shape == shape
+        assert image.dtype == np.int16
+
+
+def test_a_volume_has_noise_of_its_own_on_every_slice():
+    images = images_of(np.zeros((64, 64, 2), np.float32), 15)
+    alike = [np.corrcoef(image[..., 0].ravel(), image[..., 1].ravel())[0, 1] for image in images]
+    assert np.median(np.abs(alike)) < 0.1
