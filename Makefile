@@ -13,11 +13,19 @@ PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-input
 DEPLOY_VENV ?= .venv-deploy
 DEPLOY_PIP := $(DEPLOY_VENV)/bin/python -m pip install --disable-pip-version-check --no-input
 
+# MONAI Label 0.8.5 needs another pydicom, hence an environment of its own. The constraint reaches the packages that are
+# built on the way, which would otherwise download another torch.
+LABEL_VENV ?= .venv-label
+LABEL_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
+LABEL_PIP := PIP_CONSTRAINT=$(CURDIR)/apps/lsms/constraints.txt $(LABEL_VENV)/bin/python -m pip install --disable-pip-version-check --no-input
+LABEL_PORT ?= 8000
+LABEL_STUDIES ?= runs/label/studies
+
 DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
 DEMO_SEED := 54
 
-.PHONY: help demo test test-deploy slow lint format bundle map
+.PHONY: help demo label test test-label test-deploy slow lint format bundle map
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -43,6 +51,32 @@ demo: $(VENV)/.base ## segment one phantom CT by two expressions
 		"the hyperdense lesion in the right lobe" "the cyst in the left lobe" --output-dir $(DEMO)/answers
 	@echo "Two expressions, one slice. Compare the pictures:"
 	@ls -1 $(DEMO)/answers/*_overlay.png
+
+$(LABEL_VENV)/.base: pyproject.toml apps/lsms/constraints.txt
+	@test -n "$(LABEL_PYTHON)" || { echo "MONAI Label needs Python 3.11 or 3.12; name one: make LABEL_PYTHON=..."; exit 1; }
+	$(LABEL_PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(TORCH)
+	$(LABEL_PIP) --editable ".[label]"
+	@touch $@
+
+$(LABEL_VENV)/.test: $(LABEL_VENV)/.base
+	$(LABEL_PIP) "pytest>=8.3" "pytest-socket>=0.7" "playwright>=1.50"
+	@touch $@
+
+$(LABEL_STUDIES):
+	$(LABEL_VENV)/bin/lsms phantom runs/label/phantom --patients 4 --volumes
+	mkdir -p $@ && cp runs/label/phantom/images/*.nii.gz $@
+
+label: $(LABEL_VENV)/.base ## start MONAI Label with the bundle on a few phantoms; Ctrl-C stops it
+	@$(MAKE) --no-print-directory $(LABEL_STUDIES)
+	@echo "In about half a minute:  http://127.0.0.1:$(LABEL_PORT)/lsms/   (3D Slicer: http://127.0.0.1:$(LABEL_PORT))"
+	PYTHONPATH=$(CURDIR)/apps/lsms/environment MONAI_LABEL_AUTO_UPDATE_SCORING=false \
+		MONAI_LABEL_CORS_ORIGINS='["http://127.0.0.1:$(LABEL_PORT)"]' \
+		$(LABEL_VENV)/bin/python -m monailabel.main start_server --app apps/lsms --studies $(LABEL_STUDIES) \
+		--host 127.0.0.1 --port $(LABEL_PORT) --conf bundle $(CURDIR)/bundle
+
+test-label: $(LABEL_VENV)/.test ## test the MONAI Label app: real servers, and the page in Chromium if that is installed
+	PYTHONPATH=$(CURDIR)/apps/lsms/environment $(LABEL_VENV)/bin/python -m pytest -m label tests/label
 
 test: lint ## check style and types, then run the tests
 	$(BIN)/python -m pytest

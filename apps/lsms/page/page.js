@@ -112,18 +112,21 @@ function describe(answer, index) {
     const slices = Object.keys(answer.contours).map(Number);
     const [first, last] = [Math.min(...slices) + 1, Math.max(...slices) + 1];
     const where = first === last ? `slice ${first}` : `slices ${first} to ${last}`;
-    item.append(element("p", `On the patient's ${answer.side} side of the image, ${where}.`));
+    const on = answer.lesions.length === 1 ? "On" : "Mostly on";
+    item.append(element("p", `${on} the patient's ${answer.side} side of the image, ${where}.`));
     const link = element("a", "Download the mask");
     link.href = answer.mask;
     link.setAttribute("download", "");
-    const show = element("button", "Hide the contour");
+    const show = element("button", "Hide the contour", "quiet");
     show.type = "button";
     show.onclick = () => {
       answer.hidden = !answer.hidden;
       show.textContent = answer.hidden ? "Show the contour" : "Hide the contour";
       draw();
     };
-    item.append(link, show);
+    const actions = element("p", "", "actions");
+    actions.append(link, show);
+    item.append(actions);
   }
   return item;
 }
