@@ -72,7 +72,9 @@ def names_segment(text: str) -> bool:
 
 def _tidy(text: str) -> str:
     """Normalise all but spelling."""
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = "".join(
+        letter for letter in unicodedata.normalize("NFKD", text).lower() if not unicodedata.combining(letter)
+    )
     text = re.sub(r"[\u2010-\u2015\u2212_]", "-", text).replace("\u00d7", "x")
     text = re.sub(r"(\d),(\d)", r"\1.\2", text)
     text = re.sub(r"[>\u2265]=?", " larger than ", text)

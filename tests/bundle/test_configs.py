@@ -105,9 +105,11 @@ def test_no_key_is_dead(name):
         assert is_used, f"{name}.json: nothing refers to {key}"
 
 
-def test_random_transforms_never_mirror():
-    names = [entry["_target_"] for entry in read("train")["train"]["random_transforms"]]
-    assert names
+def test_random_transforms_never_mirror_without_the_words():
+    steps = read("train")["train"]["random_transforms"]
+    names = [step["_target_"] for step in steps if isinstance(step, dict)]
+    assert names[0] == "lsms_monai.transforms.RandMirrord"  # before the words become tokens
+    assert steps[-2:] == ["@select_expression", "@tokenize"]
     assert not any(mirror in name for name in names for mirror in MIRRORING)
 
 
