@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data set of the shipped weights: phantoms, synthetic lesions in real livers, and real slices without a liver."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.random import Generator
+from scipy import ndimage
+
+from lsms_monai.data.canonical import canonical
+from lsms_monai.data.expressions import sample_expressions
+from lsms_monai.data.meaning import LesionAttributes
+from lsms_monai.data.phantom import phantom, whole_or_nothing
+from lsms_monai.data.reader import CTReader
+from lsms_monai.data.synthesis import synthesize
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
+
+SPLIT = {"training": 0.84, "validation": 0.08, "test": 0.08}  # of the patients of each source
+SPLIT_SEED = 5
+SPACING_MM, LARGEST = 2.0, (160, 128)  # of what is written, a body that is larger is shrunk if its scale is not known
+PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
+NUM_EXPRESSIONS = 2  # in many words, and as many in the plain words that the network is asked with
+MIN_LIVER_PIXELS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One slice of the set; the arrays are (W, H) in LPS order, pixels of 2 mm."""
+
+    name: str
+    patient: str
+    source: str
+    image: np.ndarray
+    labels: np.ndarray
+    lesions: Sequence[LesionAttributes]
+    in_mm: bool
+
+
+def write_training_set(
+    out_dir: str | Path,
+    *,
+    num_phantoms: int,
+    livers_dir: str | Path | None = None,
+    copies: int = 3,
+    negatives_dir: str | Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int], Any] | None = None,
+) -> Path:
+    """Write slices, label maps and expressions of all sources, whole or not at all.
+
+    Patients of each source are split into training, validation and test. Half of the test images are asked for in words
+    that are kept for testing.
+
+    Args:
+        out_dir: new or empty folder.
+        num_phantoms: number of phantoms.
+        livers_dir: folder with `ID_img.png` and `ID_lab.png`, ID the patient, then "_": real livers; left out if None.
+        copies: syntheses of each real slice; of each slice for validation and test, one.
+        negatives_dir: folder with `NAME.npz`, `img` int16 HU (z, y, x) and `spacing`: real slices without a liver; left
+            out if None.
+        seed: base of all randomness.
+        progress: called with the number of cases written so far.
+
+    Returns:
+        Path of the datalist.
+
+    Raises:
+        FileExistsError: if `out_dir` holds anything.
+        FileNotFoundError: if a folder holds no such files.
+    """
+    sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SPLIT}
+    number = 0
+    with whole_or_nothing(Path(out_dir)) as folder:
+        for cases in (
+            _phantoms(num_phantoms, seed),
+            _livers(livers_dir, copies, seed) if livers_dir else (),
+            _negatives(negatives_dir, seed) if negatives_dir else (),
+        ):
+            for section, case, generator in cases:
+                _write(folder, case)
+                sections[section] += _entries(case, generator, held_out=section == "test" and number % 2 == 0)
+                number += 1
+                if progress:
+                    progress(number)
+        (folder / "datalist.json").write_text(json.dumps({"name": "LSMS training set", **sections}, indent=1) + "\n")
+    return Path(out_dir) / "datalist.json"
+
+
+def _phantoms(number: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+    sections = _split([f"phantom_{index:05d}" for index in range(number)])
+    for index, (name, section) in enumerate(sections.items()):
+        generator = np.random.default_rng((seed, index))
+        made = phantom(generator)
+        yield (
+            section,
+            Case(name, name, "phantom", made.image[..., 0], made.labels[..., 0], made.lesions, True),
+            generator,
+        )
+
+
+def _livers(folder: str | Path, copies: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+    reader = CTReader()
+    files = _files(folder, "*_img.png")
+    sections = _split(sorted({path.name.split("_")[0] for path in files}))
+    for index, path in enumerate(files):
+        patient = path.name.split("_")[0]
+        section = sections[patient]
+        image, mask = (
+            reader.get_data(reader.read(path.with_name(path.name.replace("_img", part))))[0]
+            for part in ("_img", "_lab")
+        )
+        for copy in range(copies if section == "training" else 1):
+            generator = np.random.default_rng((seed, index, copy))
+            name = f"liver_{re.sub('_img.png$', '', path.name)}_{copy}"
+            spacing = (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 5.0)
+            if np.count_nonzero(mask) < MIN_LIVER_PIXELS:  # nothing is placed, and nothing is known of what is there
+                continue
+            made = synthesize(image, mask > 0, spacing, generator)
+            if made is not None:
+                arrays = _fit(made.image[..., 0], made.labels[..., 0], PICTURE_SPACING_MM)
+                yield section, Case(name, f"msd_{patient}", "liver", *arrays, made.lesions, False), generator
+
+
+def _negatives(folder: str | Path, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+    files = _files(folder, "*.npz")
+    sections = _split([path.stem for path in files])
+    for index, path in enumerate(files):
+        with np.load(path) as data:
+            volume, spacing = data["img"], float(np.ravel(data["spacing"])[0])
+        for z in range(0, len(volume), 2):
+            image = volume[z].T.astype(np.float32)
+            image, labels = _fit(image, np.zeros(image.shape, np.uint8), spacing)
+            case = Case(f"negative_{path.stem}_{z:02d}", path.stem, "negative", image, labels, (), True)
+            yield sections[path.stem], case, np.random.default_rng((seed, index, z))
+
+
+def _files(folder: str | Path, pattern: str) -> list[Path]:
+    files = sorted(Path(folder).glob(pattern))
+    if not files:
+        raise FileNotFoundError(f"{folder} must hold files {pattern}, got none; name the folder that has them")
+    return files
+
+
+def _split(patients: Sequence[str]) -> dict[str, str]:
+    """Section of each patient, by lot; the same for every seed, so that no patient of a training is tested on later."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(patients))
+    sections = np.searchsorted(np.cumsum(list(SPLIT.values())), np.arange(len(patients)) / len(patients), side="right")
+    return {patients[index]: list(SPLIT)[section] for index, section in zip(order, sections, strict=True)}
+
+
+def _fit(image: np.ndarray, labels: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Crop to the body and resample to pixels of 2 mm, or larger ones if the body would not fit."""
+    parts, number = ndimage.label(ndimage.binary_opening(image > 30, iterations=2))
+    if number:
+        body = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+        box = ndimage.find_objects(ndimage.binary_dilation(body, iterations=5).astype(np.uint8))[0]
+        image, labels = image[box], labels[box]
+    zoom = min(
+        spacing / SPACING_MM, *((largest - 1) / side for largest, side in zip(LARGEST, image.shape, strict=True))
+    )
+    smooth = ndimage.gaussian_filter(image, 0.35 / zoom) if zoom < 1 else image
+    return ndimage.zoom(smooth, zoom, order=1), ndimage.zoom(labels, zoom, order=0)
+
+
+def _write(folder: Path, case: Case) -> None:
+    for part, array, dtype in (("images", case.image, np.int16), ("labels", case.labels, np.uint8)):
+        affine = np.diag((-SPACING_MM, -SPACING_MM, 5.0, 1.0))
+        nibabel.save(
+            nibabel.Nifti1Image(np.rint(array)[..., None].astype(dtype), affine), folder / part / f"{case.name}.nii.gz"
+        )
+
+
+def _entries(case: Case, generator: Generator, *, held_out: bool) -> list[dict[str, Any]]:
+    """Expressions in many words, and those that the network is asked with when words are resolved over volumes."""
+    seen = set(np.unique(case.labels).tolist())
+    lesions = [lesion for lesion in case.lesions if lesion.value in seen]
+    drawn = sample_expressions(lesions, generator, NUM_EXPRESSIONS, in_mm=case.in_mm, held_out=held_out)
+    said = {expression.text: expression.label_value for expression in drawn}
+    plain: dict[str, tuple[int, ...]] = {}
+    for expression in sample_expressions(lesions, generator, 4 * NUM_EXPRESSIONS, in_mm=case.in_mm) if lesions else ():
+        part = expression.meaning.slice_part()
+        values = part.resolve(lesions)
+        if values is not None and part.organ is None and len(plain) < NUM_EXPRESSIONS:
+            plain[canonical(part)] = values
+    about = {
+        IMAGE: f"images/{case.name}.nii.gz",
+        LABEL: f"labels/{case.name}.nii.gz",
+        PATIENT_ID: case.patient,
+        "study_id": case.source,
+    }
+    return [{**about, EXPRESSION: text, LABEL_VALUE: list(values)} for text, values in {**plain, **said}.items()]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from lsms_monai.data.anatomy import LIVER
+from lsms_monai.data.datalist import load_datalist
+from lsms_monai.data.phantom import phantom
+from lsms_monai.data.training_set import LARGEST, SPLIT, write_training_set
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Real slices with livers, and without, in the layouts that the sources have."""
+    livers, negatives = tmp_path_factory.mktemp("livers"), tmp_path_factory.mktemp("negatives")
+    for patient in range(13):
+        made = phantom((patient, 5), num_lesions=0, region="liver", shape=(256, 256, 1), spacing=(1.5, 1.5, 5.0))
+        pictures = {"img": np.clip(made.image, 0, 255), "lab": made.organs == LIVER}
+        for part, array in pictures.items():
+            Image.fromarray(array[..., 0].T.astype(np.uint8)).save(livers / f"{patient:03d}_7_{part}.png")
+        thigh = phantom(patient, region="thigh").image[..., 0].T[None]
+        np.savez(negatives / f"P{patient}.npz", img=np.repeat(thigh, 3, axis=0), spacing=[1.0, 1.0, 5.0])
+    return livers, negatives
+
+
+@pytest.fixture(scope="module")
+def datalist(folders, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "set"
+    return write_training_set(out, num_phantoms=13, livers_dir=folders[0], copies=2, negatives_dir=folders[1])
+
+
+def test_every_source_stands_in_every_section_and_no_patient_in_two(datalist):
+    for section in SPLIT:
+        entries = load_datalist(datalist, section)  # refuses a patient in two sections
+        assert {entry["study_id"] for entry in entries} == {"phantom", "liver", "negative"}
+
+
+def test_each_entry_names_lesions_that_its_label_map_has(datalist):
+    for entry in load_datalist(datalist, "training"):
+        labels = np.asarray(nibabel.load(entry["label"]).dataobj)
+        assert {*entry["label_value"]} <= {*np.unique(labels)}
+        assert entry["study_id"] != "negative" or not labels.any()
+
+
+def test_slices_have_pixels_of_2_mm_and_fit_the_network(datalist):
+    for entry in load_datalist(datalist, "test"):
+        image, label = nibabel.load(entry["image"]), nibabel.load(entry["label"])
+        assert image.shape == label.shape
+        np.testing.assert_allclose(image.affine[:2, :2], -2 * np.eye(2))
+        if entry["study_id"] != "phantom":
+            assert all(side <= largest for side, largest in zip(image.shape, LARGEST, strict=False))
+
+
+def test_sizes_in_mm_are_not_said_of_pictures(datalist):
+    texts = [x["expression"] for s in SPLIT for x in load_datalist(datalist, s) if x["study_id"] == "liver"]
+    assert texts
+    assert not any(" mm" in text or " cm" in text for text in texts)
+
+
+def test_the_same_seed_gives_the_same_expressions(folders, datalist, tmp_path):
+    again = write_training_set(
+        tmp_path / "set", num_phantoms=13, livers_dir=folders[0], copies=2, negatives_dir=folders[1]
+    )
+    assert json.loads(again.read_text()) == json.loads(datalist.read_text())
+
+
+def test_a_folder_without_slices_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must hold files \*_img.png, got none; name the folder"):
+        write_training_set(tmp_path / "set", num_phantoms=1, livers_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
