@@ -111,7 +111,7 @@ def _lobes(canvas: Canvas, tissue: Tissue, inside: np.ndarray, right: tuple, lef
     reach = [1.07 * np.array((max(axes[:2]), max(axes[:2]), axes[2])) for _, axes, _ in (right, left)]  # they bulge
     low = np.minimum(right[0] - reach[0], left[0] - reach[1])
     high = np.maximum(right[0] + reach[0], left[0] + reach[1])
-    box = canvas.box(low, high)
+    box = canvas.box(low.tolist(), high.tolist())
     from_right, from_left = (squared_radius(canvas.local(box), *lobe) for lobe in (right, left))
     mix = np.clip(0.5 + (from_left - from_right), 0, 1)
     shape = from_left + (from_right - from_left) * mix - np.float32(0.5) * mix * (1 - mix)

@@ -108,19 +108,21 @@ class Canvas:
         bends = [BEND_MM * smooth_field(generator, self.grid, 45) for _ in range(2)]
         self.p = (cos * x + sin * y + bends[0], cos * y - sin * x + bends[1], self.grid[2])
 
-    def box(self, low: np.ndarray, high: np.ndarray) -> Box:
+    def box(self, low: Sequence[float], high: Sequence[float]) -> Box:
         """Slices that hold every voxel between two corners in mm of the bent body, `NOWHERE` if there is none."""
-        (x, y, z), (a, b, c) = ((low + high) / 2).tolist(), ((high - low) / 2).tolist()
+        (left, front, bottom), (right, back, top) = low, high
+        xs, ys, zs = self._axes
+        third = slice(bisect_left(zs, bottom), bisect_left(zs, top))
+        if third.start >= third.stop:  # most things lie above or below a slice
+            return NOWHERE
         cos, sin = self._turn
-        middle = (cos * x - sin * y + self.shift[0], cos * y + sin * x + self.shift[1], z)
+        x, y, a, b = (left + right) / 2, (front + back) / 2, (right - left) / 2, (back - front) / 2
+        x, y = cos * x - sin * y + self.shift[0], cos * y + sin * x + self.shift[1]
         cos, sin = abs(cos), abs(sin)
-        reach = (a * cos + b * sin + BEND_MM, b * cos + a * sin + BEND_MM, c)
-        first, second, third = (
-            slice(bisect_left(axis, m - r), bisect_left(axis, m + r))
-            for axis, m, r in zip(self._axes, middle, reach, strict=True)
-        )
-        found = first, second, third
-        return NOWHERE if any(part.start >= part.stop for part in found) else found
+        a, b = a * cos + b * sin + BEND_MM, b * cos + a * sin + BEND_MM
+        first = slice(bisect_left(xs, x - a), bisect_left(xs, x + a))
+        second = slice(bisect_left(ys, y - b), bisect_left(ys, y + b))
+        return NOWHERE if first.start >= first.stop or second.start >= second.stop else (first, second, third)
 
     def local(self, box: Box) -> Grid:
         """Coordinates of the voxels of a box."""
@@ -128,10 +130,10 @@ class Canvas:
 
     def ellipsoid(self, centre: ArrayLike, axes: ArrayLike, angle: float = 0.0) -> tuple[Box, np.ndarray]:
         """Box about an ellipsoid and the squared radius of its voxels."""
-        centre, (a, b, c) = np.asarray(centre, float), np.asarray(axes, float)
+        (x, y, z), (a, b, c) = np.asarray(centre).tolist(), np.asarray(axes).tolist()
         cos, sin = math.cos(angle), math.sin(angle)
-        reach = np.array((math.hypot(a * cos, b * sin), math.hypot(a * sin, b * cos), c))
-        box = self.box(centre - reach, centre + reach)
+        a, b = math.hypot(a * cos, b * sin), math.hypot(a * sin, b * cos)
+        box = self.box((x - a, y - b, z - c), (x + a, y + b, z + c))
         if box == NOWHERE:
             return box, np.empty((0, 0, 0), np.float32)
         return box, squared_radius(self.local(box), centre, axes, angle)
@@ -175,7 +177,7 @@ class Canvas:
     def tube(self, ends: Sequence[np.ndarray], radius: float, hu: float, organ: int, within: np.ndarray) -> None:
         """Paint a tube that tapers to half its radius, of which only what lies in the mask `within`."""
         start, end = ends
-        box = self.box(np.minimum(start, end) - radius, np.maximum(start, end) + radius)
+        box = self.box((np.minimum(start, end) - radius).tolist(), (np.maximum(start, end) + radius).tolist())
         if box == NOWHERE:
             return
         along = (end - start).astype(np.float32)

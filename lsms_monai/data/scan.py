@@ -26,16 +26,15 @@ def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.n
         int16 HU (W, H, D).
     """
     size, axes = hu.shape[:2], (0, 1)
-    frequency = np.sqrt(
-        np.square(fft.fftfreq(size[0], spacing[0])[:, None]) + np.square(fft.rfftfreq(size[1], spacing[1]))
-    ).astype(np.float32)[..., None]  # cycles per mm
+    x, y = fft.fftfreq(size[0], spacing[0]), fft.rfftfreq(size[1], spacing[1])
+    squares = [np.square(axis, dtype=np.float32) for axis in (x[:, None, None], y[:, None])]  # (cycles per mm)^2
     image = fft.rfft2(hu, axes=axes)
-    image *= _low_pass(frequency, generator.uniform(*BLUR_MM))
-    grain = np.sqrt(frequency + np.float32(0.01)) if generator.random() < 0.7 else np.float32(1)
-    grain = grain * _low_pass(frequency, generator.uniform(0.3, 1.3))
+    image *= _low_pass(squares, generator.uniform(*BLUR_MM))
+    grain = _low_pass(squares, generator.uniform(0.3, 1.3))
+    if generator.random() < 0.7:  # a sharp kernel lets fine noise through
+        grain *= np.sqrt(np.sqrt(squares[0] + squares[1]) + np.float32(0.01))
     noise_hu = np.exp(generator.uniform(*np.log(NOISE_HU)))
-    # White noise of the variance 1 has this variance after the filter; the columns of rfft2 stand for two each.
-    gain = np.sqrt(max(float(np.mean(np.square(grain * np.ones_like(frequency)))), 1e-12))
+    gain = np.sqrt(max(float(np.mean(np.square(grain))), 1e-12))  # of white noise's standard deviation
     noise = fft.rfft2(generator.standard_normal(hu.shape, np.float32), axes=axes)
     noise *= grain * np.float32(noise_hu / gain)
     image += noise
@@ -45,9 +44,10 @@ def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.n
     return np.clip(np.rint(result, out=result), -1024, 3071, out=result).astype(np.int16)
 
 
-def _low_pass(frequency: np.ndarray, sigma_mm: float) -> np.ndarray:
+def _low_pass(squares: Sequence[np.ndarray], sigma_mm: float) -> np.ndarray:
     """Transfer function of a Gaussian blur."""
-    return np.exp(np.square(frequency) * np.float32(-2 * (np.pi * sigma_mm) ** 2))
+    across, along = (np.exp(square * np.float32(-2 * (np.pi * sigma_mm) ** 2)) for square in squares)
+    return across * along
 
 
 def _streaks(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

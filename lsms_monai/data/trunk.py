@@ -72,7 +72,7 @@ def draw_table(canvas: Canvas, y: float) -> None:
     """Paint the shell of a curved table with its padding under a body whose back is at `y`."""
     draw = canvas.generator
     bend, thick = draw.uniform(0, 1 / 900), draw.uniform(2, 4)
-    box = canvas.box(np.array((-400, y - 45, -1e4)), np.array((400, y + 45, 1e4)))
+    box = canvas.box((-400, y - 45, -1e4), (400, y + 45, 1e4))
     x, height = (
         canvas.grid[0][box[0]],
         canvas.grid[1][:, box[1]] - canvas.shift[1] - np.float32(y + draw.uniform(4, 14)),
