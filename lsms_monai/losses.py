@@ -83,6 +83,8 @@ class LSMSLoss(nn.Module):
         batch_dice: take Dice over the whole batch, with which training from random weights starts at once, and not for
             each image, with which small lesions count as much as large ones.
         lesion_weight: weight of the segmentation of every lesion.
+        selection_weight: weight of the choice among lesions: cross-entropy over the pixels of lesions alone. Without it
+            Dice rewards a mask of all lesions as long as the words are not yet understood.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
@@ -92,6 +94,7 @@ class LSMSLoss(nn.Module):
         *,
         batch_dice: bool = True,
         lesion_weight: float = 0.5,
+        selection_weight: float = 0.5,
         alignment: nn.Module | None = None,
         alignment_weight: float = 0.1,
     ) -> None:
@@ -101,6 +104,7 @@ class LSMSLoss(nn.Module):
             sigmoid=True, batch=batch_dice, smooth_nr=1.0, smooth_dr=1.0, weight=torch.tensor(LESION_WEIGHT)
         )
         self.lesion_weight = lesion_weight
+        self.selection_weight = selection_weight
         self.alignment = alignment
         self.alignment_weight = alignment_weight
 
@@ -118,9 +122,16 @@ class LSMSLoss(nn.Module):
         loss = self._segment(output["logits"], meant, unknown)
         if self.lesion_weight:
             loss = loss + self.lesion_weight * self._segment(output["lesion_logits"], lesion, unknown)
+        if self.selection_weight:
+            loss = loss + self.selection_weight * self._select(output["logits"].float(), meant, lesion)
         if self.alignment is not None:
             loss = loss + self.alignment_weight * self.alignment(output, meant)
         return loss
+
+    def _select(self, logits: Tensor, meant: Tensor, lesion: Tensor) -> Tensor:
+        """Cross-entropy of the pixels of lesions, 0 if there are none."""
+        choice = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
+        return (choice * lesion).sum() / lesion.sum().clamp(min=1)
 
     def _segment(self, logits: Tensor, target: Tensor, unknown: Tensor) -> Tensor:
         """Dice + cross-entropy; an unknown pixel counts as rightly answered."""

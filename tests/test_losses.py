@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
 import math
 
 import pytest
@@ -180,12 +181,24 @@ def test_the_loss_is_that_of_the_meant_lesions_of_every_lesion_and_of_the_alignm
     codes[:, :, 12:, 20:] = NOT_MEANT
     meant, lesion = codes == MEANT, codes > 0
     expected = segmentation_loss(output["logits"], meant, axes)
-    torch.testing.assert_close(LSMSLoss(batch_dice=batch_dice, lesion_weight=0)(output, codes), expected)
+    loss = functools.partial(LSMSLoss, batch_dice=batch_dice, selection_weight=0)
+    torch.testing.assert_close(loss(lesion_weight=0)(output, codes), expected)
     expected = expected + 0.5 * segmentation_loss(output["lesion_logits"], lesion, axes)
-    torch.testing.assert_close(LSMSLoss(batch_dice=batch_dice)(output, codes), expected)
+    torch.testing.assert_close(loss()(output, codes), expected)
     alignment = TextToPixelContrastiveLoss()
-    weighted = LSMSLoss(batch_dice=batch_dice, alignment=alignment, alignment_weight=0.3)
+    weighted = loss(alignment=alignment, alignment_weight=0.3)
     torch.testing.assert_close(weighted(output, codes), expected + 0.3 * alignment(output, meant))
+
+
+def test_the_choice_among_lesions_is_the_cross_entropy_of_their_pixels(label):
+    output, codes = training_output(), label.clone()
+    codes[:, :, 12:, 20:] = NOT_MEANT
+    probability = output["logits"].sigmoid()
+    right = torch.where(codes == MEANT, probability, 1 - probability)[(codes == MEANT) | (codes == NOT_MEANT)]
+    chosen = LSMSLoss(selection_weight=0.7)(output, codes) - LSMSLoss(selection_weight=0)(output, codes)
+    torch.testing.assert_close(chosen, -0.7 * right.log().mean())
+    none = torch.zeros_like(label)
+    assert LSMSLoss(selection_weight=0.7)(output, none) == LSMSLoss(selection_weight=0)(output, none)
 
 
 def test_unknown_pixels_count_nowhere(label):
