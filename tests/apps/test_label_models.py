@@ -85,6 +85,11 @@ def test_only_the_last_images_stay_in_memory(models, tmp_path):
     assert len(answering._images) == NUM_IMAGES_KEPT
 
 
-def test_words_that_are_not_read_are_mentioned(models, study):
-    reply = Answering(models).ask(study, ["dark " * 40])
+def test_words_that_the_model_does_not_know_are_mentioned(models, study):
+    message = Answering(models).ask(study, ["the dark flurb", "the dark lesion"]).message()
+    assert "Words that are not known: flurb." in message
+
+
+def test_words_that_do_not_fit_are_mentioned(models, study):
+    reply = Answering(models).ask(study, ["dark " + " ".join(f"word{number}" for number in range(40))])
     assert any("tokens, max_length is" in warning for warning in reply.warnings)

@@ -38,8 +38,12 @@ class Reply:
 
     def message(self) -> str:
         """Say in one paragraph what was found."""
-        said = [f"“{answer.expression:.80}”: {answer.summary()}" for answer in self.answers]
-        return " ".join([*said, *self.warnings])
+        said = []
+        for answer in self.answers:
+            said += [f"“{answer.expression:.80}”: {answer.summary()}", answer.resolution]
+            if answer.unknown_words:
+                said.append(f"Words that are not known: {', '.join(answer.unknown_words)}.")
+        return " ".join(text for text in [*said, *self.warnings] if text)
 
 
 class Answering:
