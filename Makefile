@@ -25,7 +25,7 @@ DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
 DEMO_SEED := 54
 
-.PHONY: help demo label test test-label test-deploy slow lint format bundle map
+.PHONY: help demo label test test-label test-deploy slow lint format weights bundle map
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -103,6 +103,28 @@ lint: $(VENV)/.dev ## check style and types
 format: $(VENV)/.dev ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(VENV)/.train: $(VENV)/.base
+	$(PIP) --editable ".[train]"
+	@touch $@
+
+# The data named in bundle/docs/data_license.txt.
+DATA ?= ../shared/data
+WEIGHTS := runs/weights
+TRAIN := $(BIN)/python -m monai.bundle run training --config_file bundle/configs/train.json \
+	--datalist $(WEIGHTS)/data/datalist.json
+# An interrupted step goes on from its last checkpoint.
+resume = --resume $$(ls $(1)/checkpoint_* >/dev/null 2>&1 && echo true || echo false)
+
+weights: $(VENV)/.train ## train weights as those released, in two steps
+	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data \
+		--livers $(DATA)/msd_liver_slices --negatives $(DATA)/sts_ct
+	test -f $(WEIGHTS)/start/done || $(TRAIN) --output_dir $(WEIGHTS)/start $(call resume,$(WEIGHTS)/start)
+	touch $(WEIGHTS)/start/done
+	$(TRAIN) --output_dir $(WEIGHTS)/end $(call resume,$(WEIGHTS)/end) --start_weights $(WEIGHTS)/start/model.pt \
+		--batch_dice False --selection_weight 1.0 --learning_rate 0.0006
+	$(BIN)/python -c "from lsms_monai.weights import save_compact; \
+		save_compact('$(WEIGHTS)/end/model.pt', '$(WEIGHTS)/model.pt')"
 
 bundle: $(VENV)/.base ## pack the self-contained bundle into dist/
 	$(BIN)/python tools/make_bundle.py
