@@ -140,5 +140,5 @@ def _muscle_gaps(canvas: Canvas, tissue: Tissue, middle: np.ndarray, muscle: flo
         axes = draw.uniform((14, 10, 1e4), (24, 18, 1e4))
         canvas.blob(middle + out, axes, tissue.muscle + draw.uniform(-12, 8), MUSCLE, angle=angle, within=inside)
         split = np.array((np.cos(angle + 0.5), np.sin(angle + 0.5), 0)) * muscle * draw.uniform(0.5, 0.75)
-        axes = (draw.uniform(10, 22), draw.uniform(0.8, 3), 1e4)
+        axes = draw.uniform((10, 0.8, 1e4), (22, 3, 1e4))
         canvas.blob(middle + split, axes, tissue.fat + 20, angle=angle + 0.5 + draw.normal(0, 0.3), within=inside)
