@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_S = 300
+START_S = 600
 
 
 def free_port():
@@ -77,13 +77,13 @@ class Server:
             self.process.wait()
 
     def get(self, path, **options):
-        return requests.get(self.address + path, timeout=120, **options)
+        return requests.get(self.address + path, timeout=300, **options)
 
     def put(self, path, **options):
-        return requests.put(self.address + path, timeout=120, **options)
+        return requests.put(self.address + path, timeout=300, **options)
 
     def post(self, path, **options):
-        return requests.post(self.address + path, timeout=120, **options)
+        return requests.post(self.address + path, timeout=300, **options)
 
     def infer(self, image, params, output="json", model="lsms", **options):
         """Ask; `params` is a dictionary, or text to be sent as it is."""
@@ -104,7 +104,7 @@ class Server:
         voxels, meta = reader.get_data(reader.read(path))
         return voxels, meta["affine"]
 
-    def wait(self, path, timeout_s=240):
+    def wait(self, path, timeout_s=900):
         """Wait for a background task of MONAI Label and return its state."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
