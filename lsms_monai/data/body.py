@@ -58,8 +58,8 @@ def draw_tissue(generator: Generator) -> Tissue:
     hu = [float(low + (high - low) * share) for (low, high), share in zip(PHASES[phase], shares, strict=True)]
     if generator.random() < STEATOSIS_RATE:
         hu[0] = float(generator.uniform(*STEATOSIS_HU))
-    muscle, fat = generator.uniform((42, FAT_HU - 12), (68, FAT_HU + 8)).tolist()
-    return Tissue(phase, *hu, muscle, fat)
+    muscle_and_fat = generator.uniform((42, FAT_HU - 12), (68, FAT_HU + 8))
+    return Tissue(phase, *hu, *muscle_and_fat.tolist())
 
 
 def smooth_field(generator: Generator, grid: Grid, step_mm: float) -> np.ndarray:
