@@ -12,7 +12,7 @@ from scipy import ndimage
 from lsms_monai.data.anatomy import LIVER, Anatomy
 from lsms_monai.data.body import Grid
 from lsms_monai.data.meaning import LesionAttributes
-from lsms_monai.data.painting import REACH, Appearance, draw_appearance, paint
+from lsms_monai.data.painting import REACH, draw_appearance, paint
 
 DIAMETERS_MM = {(12.0, 60.0): 0.84, (6.0, 14.0): 0.1, (60.0, 110.0): 0.06}  # range -> share of lesions
 GAP_MM = 4.0  # between two lesions
@@ -83,7 +83,7 @@ class Liver:
             for axis, c in zip(self.grid, centre, strict=True)
         )
 
-    def describe(self, value: int, box: tuple[slice, ...], mask: np.ndarray, look: Appearance) -> LesionAttributes:
+    def describe(self, value: int, box: tuple[slice, ...], mask: np.ndarray, kind: str, hu: float) -> LesionAttributes:
         """Say what a lesion is whose mask lies in a box."""
         lobe_mm, depth_mm, edge_mm = (
             np.broadcast_to(array, self.mask.shape)[box][mask]
@@ -98,8 +98,8 @@ class Liver:
         return LesionAttributes(
             value=value,
             side="right" if lobe_mm.max() < -self.lobe_margin_mm / 2 else side,
-            kind=look.kind,
-            hu=round(look.hu, 1),
+            kind=kind,
+            hu=round(hu, 1),
             diameter_mm=round(2 * float(np.sqrt(area_mm2 / np.pi)), 1),
             centroid_mm=(-round(centre[0], 1), -round(centre[1], 1), round(centre[2], 1)),
             depth=None if abs(depth) < DEPTH_MARGIN else "posterior" if depth > 0 else "anterior",
@@ -176,7 +176,8 @@ def place_lesions(
             body.hu[box] = before
             continue
         labels[box][mask] = len(lesions) + 1
-        lesions.append(liver.describe(len(lesions) + 1, box, mask, look))
+        hu = _core_hu(body.hu[box] if there is None else body.hu[box] - there, mask)
+        lesions.append(liver.describe(len(lesions) + 1, box, mask, look.kind, hu))
         liver.take(centre, radius)
     return labels, lesions
 
@@ -185,3 +186,9 @@ def _radii(generator: Generator, number: int) -> list[float]:
     ranges = list(DIAMETERS_MM)
     drawn = generator.choice(len(ranges), size=number, p=list(DIAMETERS_MM.values()))
     return [float(np.exp(generator.uniform(*np.log(ranges[i])))) / 2 for i in drawn]
+
+
+def _core_hu(hu: np.ndarray, mask: np.ndarray) -> float:
+    """Mean of a lesion's inner part, which rim and margin leave out and a darker middle counts in."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, ((1, 1), (1, 1), (0, 0))), sampling=(1, 1, 1e6))[1:-1, 1:-1]
+    return float(hu[depth >= 0.6 * depth.max()].mean())

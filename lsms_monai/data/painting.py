@@ -107,7 +107,8 @@ def paint(
 
 def outline(generator: Generator, offsets: Sequence[np.ndarray], radius: float, *, smooth: bool) -> np.ndarray:
     """Distance in mm to the surface of a lumpy ellipsoid, or of two that are one, negative inside."""
-    distance = _ellipsoid(generator, offsets, radius, 0.02 if smooth else 0.05)
+    lumpiness = 0.02 if smooth else generator.choice((0.05, 0.12))
+    distance = _ellipsoid(generator, offsets, radius, lumpiness)
     if not smooth and radius > 6 and generator.random() < LOBULATED_RATE:
         turn, shift = generator.uniform(0, 2 * np.pi), 0.55 * radius
         moved = (offsets[0] - shift * np.cos(turn), offsets[1] - shift * np.sin(turn), offsets[2])
@@ -116,15 +117,17 @@ def outline(generator: Generator, offsets: Sequence[np.ndarray], radius: float, 
 
 
 def _ellipsoid(generator: Generator, offsets: Sequence[np.ndarray], radius: float, lumpiness: float) -> np.ndarray:
+    """Distance in mm to the surface, which lies within 1.15 radii of the centre."""
     x, y, z = offsets
     turn = generator.uniform(0, np.pi)
     x, y = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    stretch, height = generator.uniform(0.88, 1.08), generator.uniform(0.85, 1.15)
-    distance = np.sqrt(np.square(x / stretch) + np.square(y * stretch) + np.square(z / height))
+    stretch, height = generator.uniform(0.78, 1), generator.uniform(0.85, 1.15)
+    distance = np.sqrt(np.square(x * stretch) + np.square(y / stretch) + np.square(z / height))
     theta = np.arctan2(y, x) + z / radius
-    lumps = generator.uniform(0, lumpiness, 3)
+    lumps = generator.uniform(0, lumpiness, 4)
     waves = sum(lump * np.cos(k * theta + generator.uniform(0, 2 * np.pi)) for k, lump in enumerate(lumps, 2))
-    return distance - radius * (1 + waves * np.clip(distance / radius, 0, 1))
+    size = min(1.0, 1.15 * stretch / (1 + float(lumps.sum())))
+    return distance - radius * size * (1 + waves * np.clip(distance / radius, 0, 1))
 
 
 def _grain(generator: Generator, shape: tuple[int, ...], size_mm: float, spacing: Sequence[float]) -> np.ndarray:

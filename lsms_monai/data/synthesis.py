@@ -23,9 +23,9 @@ from lsms_monai.keys import UNKNOWN_VALUE
 
 NUM_LESIONS_RATES = (0.06, 0.14, 0.28, 0.28, 0.16, 0.08)  # of slices with 0, 1, ... 5 lesions
 LOBE_MARGIN_MM = 14.0  # no one has drawn the lobes
-SMOOTH_MM, NOISE_MM, NOISE_HU = 2.4, 3.0, 40.0
+SMOOTH_MM, NOISE_MM, NUM_DEVIATIONS = 2.4, 3.0, 2.5  # noise beyond is a vessel
 DARK_HU, BRIGHT_HU = 16.0, 50.0  # beyond which a part of the liver may be a lesion already; vessels are bright
-EDGE_MM, VESSEL_MM, AREA_MM2 = 6.0, 3.0, 55.0  # not looked at, too thin, too small to be one
+EDGE_MM, VESSEL_MM, AREA_MM2 = 4.0, 3.0, 55.0  # not looked at, too thin, too small to be one
 AROUND_MM = 4.5
 
 
@@ -83,7 +83,7 @@ def synthesize(
     rows = np.count_nonzero(liver, axis=(0, 2))
     depth_mm = np.broadcast_to(grid[1] - np.average(grid[1].ravel(), weights=rows), image.shape)
     body = Anatomy(image.copy(), np.where(liver, LIVER, 0).astype(np.uint8), lobe_mm, depth_mm, liver_hu)
-    noise = np.clip(image - _blurred(image, NOISE_MM, spacing), -NOISE_HU, NOISE_HU) * liver
+    noise = _noise(image, liver, spacing)
     labels, lesions = place_lesions(
         generator, body, grid, spacing, num_lesions, avoid=taken, noise=noise, lobe_margin_mm=LOBE_MARGIN_MM
     )
@@ -102,8 +102,7 @@ def suspicious(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -
     Returns:
         Mask with a margin, and the HU of the parenchyma.
     """
-    weight = np.maximum(_blurred(liver.astype(np.float32), SMOOTH_MM, spacing), 1e-3)
-    smooth = _blurred(image * liver, SMOOTH_MM, spacing) / weight
+    smooth = _smooth(image, liver, SMOOTH_MM, spacing)
     inner = _eroded(liver, EDGE_MM, spacing)
     liver_hu = float(np.median(image[inner if inner.any() else liver]))
     odd = inner & ((smooth < liver_hu - DARK_HU) | (smooth > liver_hu + BRIGHT_HU))
@@ -118,6 +117,19 @@ def suspicious(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -
 def _grid(shape: Sequence[int], spacing: Sequence[float]) -> Grid:
     axes = [((np.arange(n) - (n - 1) / 2) * step).astype(np.float32) for n, step in zip(shape, spacing, strict=True)]
     return np.ix_(*axes)
+
+
+def _noise(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Noise of the parenchyma, without its vessels and without the step at its edge."""
+    noise = np.where(liver, image - _smooth(image, liver, NOISE_MM, spacing), 0)
+    most = NUM_DEVIATIONS * 1.48 * float(np.median(np.abs(noise[liver])))
+    return np.clip(noise, -most, most)
+
+
+def _smooth(image: np.ndarray, mask: np.ndarray, sigma_mm: float, spacing: Sequence[float]) -> np.ndarray:
+    """Smooth what is in a mask by what is in it."""
+    weight = np.maximum(_blurred(mask.astype(np.float32), sigma_mm, spacing), 1e-3)
+    return _blurred(image * mask, sigma_mm, spacing) / weight
 
 
 def _blurred(image: np.ndarray, sigma_mm: float, spacing: Sequence[float]) -> np.ndarray:

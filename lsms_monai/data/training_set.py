@@ -97,7 +97,7 @@ def write_training_set(
 def _phantoms(number: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
     sections = _split([f"phantom_{index:05d}" for index in range(number)])
     for index, (name, section) in enumerate(sections.items()):
-        generator = np.random.default_rng((seed, index))
+        generator = np.random.default_rng((seed, index, SPLIT_SEED))  # none that `write_phantoms` draws and tests on
         made = phantom(generator)
         yield (
             section,

@@ -4,8 +4,8 @@ import pytest
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, build_anatomy
-from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, place_lesions
-from lsms_monai.data.painting import CONTRAST_HU, KIND_RATES, Appearance, draw_appearance, paint
+from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, _core_hu, place_lesions
+from lsms_monai.data.painting import CONTRAST_HU, KIND_RATES, Appearance, draw_appearance, outline, paint
 from lsms_monai.data.phantom import phantom
 
 SPACING = (2.0, 2.0, 5.0)
@@ -115,3 +115,19 @@ def test_sizes_sides_and_kinds_vary(phantoms):
     assert {x.side for x in lesions} >= {"right", "left"}
     assert {x.capsule for x in lesions} == {"subcapsular", "central", None}
     assert {x.depth for x in lesions} == {"anterior", "posterior", None}
+
+
+def test_the_attenuation_is_that_of_the_inner_part_with_its_darker_middle():
+    hu = np.full((21, 21, 1), 100.0)
+    mask = np.hypot(*np.ogrid[-10:11, -10:11])[..., None] < 9
+    hu[mask] = 60
+    hu[np.hypot(*np.ogrid[-10:11, -10:11])[..., None] < 2] = 30
+    assert 30 < _core_hu(hu, mask) < 60
+    assert _core_hu(np.where(mask, 60.0, 100.0), mask) == 60
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_lesion_lies_within_its_radius_and_a_fifth(seed):
+    offsets = np.ix_(np.arange(-29.0, 30), np.arange(-29.0, 30), [0.0])
+    inside = outline(np.random.default_rng(seed), offsets, 20, smooth=False) < 0
+    assert np.hypot(offsets[0], offsets[1])[inside].max() <= 24

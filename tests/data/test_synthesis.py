@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER
 from lsms_monai.data.phantom import phantom
-from lsms_monai.data.synthesis import suspicious, synthesize
+from lsms_monai.data.synthesis import _noise, suspicious, synthesize
 from lsms_monai.keys import UNKNOWN_VALUE
 
 SPACING = (2.0, 2.0, 5.0)
@@ -75,3 +75,14 @@ def test_an_empty_liver_or_another_shape_is_refused(livers):
     for mask in (np.zeros_like(liver), liver[1:]):
         with pytest.raises(ValueError, match=r"image and liver must be \(W, H, D\) of one shape, the liver not empty"):
             synthesize(image, mask, SPACING, np.random.default_rng(0))
+
+
+def test_vessels_and_the_edge_of_the_liver_do_not_show_through_lesions(livers):
+    image, liver = livers[0]
+    flat = np.where(liver, 100.0, -100.0) + np.random.default_rng(0).normal(0, 10, image.shape)
+    flat[:, ::8][liver[:, ::8]] += 90
+    noise = _noise(flat, liver, SPACING)
+    edge = liver & (ndimage.distance_transform_edt(liver, sampling=(2, 2, 1e6)) < 3)
+    assert abs(noise[edge].mean()) < 5
+    assert noise.max() < 60
+    assert not noise[~liver].any()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from lsms_monai.data.anatomy import LIVER
 from lsms_monai.data.datalist import load_datalist
-from lsms_monai.data.phantom import phantom
+from lsms_monai.data.phantom import phantom, write_phantoms
 from lsms_monai.data.training_set import LARGEST, SPLIT, write_training_set
 
 
@@ -71,3 +71,11 @@ def test_a_folder_without_slices_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold files \*_img.png, got none; name the folder"):
         write_training_set(tmp_path / "set", num_phantoms=1, livers_dir=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_phantom_is_one_that_a_set_of_phantoms_of_the_same_seed_may_test_on(datalist, tmp_path):
+    def images(path):
+        return {np.asarray(nibabel.load(file).dataobj).tobytes() for file in (path / "images").glob("phantom_*")}
+
+    write_phantoms(tmp_path / "set", num_patients=13)
+    assert not images(datalist.parent) & images(tmp_path / "set")
