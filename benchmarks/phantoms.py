@@ -16,7 +16,7 @@ from lsms_monai.data import phantom
 
 def measure(size: int, spacing_mm: float, num_phantoms: int, seed: int = 0) -> dict[str, Any]:
     """Make slices of `size` x `size` pixels after one round of warm-up, and say how fast."""
-    grid = {"shape": (size, size, 1), "spacing": (spacing_mm, spacing_mm, 5.0)}
+    grid: dict[str, Any] = {"shape": (size, size, 1), "spacing": (spacing_mm, spacing_mm, 5.0)}
     phantom((seed, num_phantoms), **grid)
     cpu, wall, ms = time.process_time(), time.perf_counter(), []
     for number in range(num_phantoms):

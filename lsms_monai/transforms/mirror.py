@@ -21,7 +21,9 @@ class RandMirrord(RandomizableTransform, MapTransform):
         prob: probability of mirroring.
 
     Example:
-        >>> RandMirrord(keys=[], prob=1.0)({"expression": "the cyst in the left lobe"})["expression"]
+        >>> import torch
+        >>> sample = {"image": torch.zeros(1, 4, 4), "expression": "the cyst in the left lobe"}
+        >>> RandMirrord(keys="image", prob=1.0)(sample)["expression"]
         'the cyst in the right lobe'
     """
 

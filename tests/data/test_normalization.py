@@ -107,7 +107,7 @@ def test_what_training_hears_is_known():
         ("the spiculated lesion, spiculated indeed, in the left lobe", ["spiculated", "indeed"]),
         ("2.3 cm lession of the right lobe", []),
         ("the necrotic finding", ["necrotic", "finding"]),
-        ("L\u00e4sion", ["l", "sion"]),
+        ("L\u00e4sion", []),
         ("", []),
     ],
 )
