@@ -71,7 +71,6 @@ label: $(LABEL_VENV)/.base ## start MONAI Label with the bundle on a few phantom
 	@$(MAKE) --no-print-directory $(LABEL_STUDIES)
 	@echo "In about half a minute:  http://127.0.0.1:$(LABEL_PORT)/lsms/   (3D Slicer: http://127.0.0.1:$(LABEL_PORT))"
 	PYTHONPATH=$(CURDIR)/apps/lsms/environment MONAI_LABEL_AUTO_UPDATE_SCORING=false \
-		MONAI_LABEL_CORS_ORIGINS='["http://127.0.0.1:$(LABEL_PORT)"]' \
 		$(LABEL_VENV)/bin/python -m monailabel.main start_server --app apps/lsms --studies $(LABEL_STUDIES) \
 		--host 127.0.0.1 --port $(LABEL_PORT) --conf bundle $(CURDIR)/bundle
 

@@ -39,7 +39,8 @@ class LSMSApp(MONAILabelApp):
         app_dir: this folder.
         studies: folder of the studies, or address of a DICOMweb server.
         conf: "bundle": folder of the bundle; "model_dir": where fine-tuned weights go, `model/` in this folder without
-            it; "device": cpu, cuda or cuda:N.
+            it; "device": cpu, cuda or cuda:N; "origins": other servers whose pages may use this one,
+            separated by blanks.
     """
 
     def __init__(self, app_dir: str, studies: str, conf: Mapping[str, str]) -> None:
@@ -70,7 +71,8 @@ class LSMSApp(MONAILabelApp):
         from monailabel.app import app as server  # the server; processes that train or score have none
 
         self.models.predictor("shipped")
-        extend(server, inference_router(self), Page(self, self.answering).router())
+        routers = inference_router(self), Page(self, self.answering).router()
+        extend(server, *routers, origins=self.conf.get("origins", "").split())
         super().on_init_complete()
 
     def bundle_path(self, model: str) -> str:

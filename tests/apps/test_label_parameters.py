@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from lib.parameters import MAX_EXPRESSIONS, parse_parameters, refuse_path, result_format, split_prompt
+from lib.parameters import MAX_EXPRESSIONS, parse_parameters, refuse_path, refuse_stranger, result_format, split_prompt
 
 
 def test_semicolons_separate_expressions_and_repeated_ones_are_asked_once():
@@ -63,3 +63,15 @@ def test_another_format_is_refused(asked):
 def test_a_name_that_is_a_path_is_refused(value):
     with pytest.raises(ValueError, match="tag must be a plain name, got"):
         refuse_path("tag", ["final", value])
+
+
+def test_pages_of_this_server_and_of_allowed_ones_may_use_it_and_so_may_programs():
+    refuse_stranger("http://127.0.0.1:8000", "127.0.0.1:8000", [])
+    refuse_stranger("https://viewer.example.org", "127.0.0.1:8000", ["https://viewer.example.org"])
+    refuse_stranger(None, "127.0.0.1:8000", [])
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example.org", "http://127.0.0.1:9000", "null"])
+def test_pages_of_other_servers_are_refused(origin):
+    with pytest.raises(ValueError, match=rf"pages of {origin} may not use this server; start it with --conf origins"):
+        refuse_stranger(origin, "127.0.0.1:8000", ["https://viewer.example.org"])

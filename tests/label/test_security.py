@@ -81,6 +81,14 @@ def test_no_name_leads_out_of_the_studies_folder(server, method, path):
     assert "paths are not accepted" in response.json()["detail"]
 
 
+@pytest.mark.parametrize("path", ["/info/", "/lsms/api/studies", "/datastore/image?image=oblique"])
+def test_pages_of_other_servers_may_not_use_it(server, path):
+    response = server.get(path, headers={"Origin": "http://evil.example.org"})
+    assert response.status_code == 403
+    assert "may not use this server" in response.json()["detail"]
+    assert server.get(path, headers={"Origin": server.address}).status_code == 200
+
+
 def test_archives_are_not_unpacked(server):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

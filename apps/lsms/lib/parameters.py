@@ -4,6 +4,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 MAX_EXPRESSIONS = 16
 SEPARATOR = ";"
@@ -81,6 +82,21 @@ def result_format(request: Mapping[str, Any], image_name: str) -> tuple[str, str
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r:.40}")
     return extension, dtype
+
+
+def refuse_stranger(origin: str | None, host: str, allowed: Sequence[str]) -> None:
+    """Refuse what the page of another server asks for in a person's browser.
+
+    Args:
+        origin: where the page comes from, as the browser says; None from clients that are no browser.
+        host: name and port of this server, as in the request.
+        allowed: further origins.
+
+    Raises:
+        ValueError: if the page comes from elsewhere.
+    """
+    if origin and origin not in allowed and urlsplit(origin).netloc != host:
+        raise ValueError(f"pages of {origin:.80} may not use this server; start it with --conf origins to allow them")
 
 
 def refuse_path(name: str, values: Sequence[str]) -> None:

@@ -4,6 +4,8 @@
 import json
 import logging
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from lib.parameters import parse_parameters, refuse_path
+from lib.parameters import parse_parameters, refuse_path, refuse_stranger
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +26,13 @@ USER = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
 _NAMES = ("image", "id", "label", "tag", "session_id")
 
 
-def extend(server: FastAPI, *routers: APIRouter) -> None:
+def extend(server: FastAPI, *routers: APIRouter, origins: Sequence[str] = ()) -> None:
     """Put routes before MONAI Label's own, and answer every error with a reason.
 
     Args:
         server: MONAI Label's server, already started.
         routers: the routes to add.
+        origins: other servers whose pages may use this one; MONAI Label itself lets all of them.
     """
     own = len(server.router.routes)
     for router in routers:
@@ -38,6 +41,7 @@ def extend(server: FastAPI, *routers: APIRouter) -> None:
     routes[:] = routes[own:] + routes[:own]
     server.middleware_stack = None  # built again with what follows, at the next request
     server.add_middleware(BaseHTTPMiddleware, dispatch=_refuse_paths)
+    server.add_middleware(BaseHTTPMiddleware, dispatch=partial(_refuse_strangers, origins=origins))
     server.add_exception_handler(MONAILabelException, _label_error)
     server.add_exception_handler(json.JSONDecodeError, _json_error)
     server.add_exception_handler(Exception, _other_error)
@@ -99,6 +103,15 @@ async def _refuse_paths(request: Request, call_next: Any) -> Any:
             raise ValueError("uncompress is not supported, since an archive may hold paths; send the files themselves")
     except ValueError as error:
         return JSONResponse({"detail": str(error)}, 400)
+    return await call_next(request)
+
+
+async def _refuse_strangers(request: Request, call_next: Any, origins: Sequence[str]) -> Any:
+    """Refuse pages of other servers, which a person may have open in the same browser."""
+    try:
+        refuse_stranger(request.headers.get("origin"), request.headers.get("host", ""), origins)
+    except ValueError as error:
+        return JSONResponse({"detail": str(error)}, 403)
     return await call_next(request)
 
 
