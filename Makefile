@@ -113,7 +113,7 @@ WEIGHTS := runs/weights
 TRAIN := $(BIN)/python -m monai.bundle run training --config_file bundle/configs/train.json \
 	--datalist $(WEIGHTS)/data/datalist.json
 # An interrupted step goes on from its last checkpoint.
-resume = --resume $$(ls $(1)/checkpoint_* >/dev/null 2>&1 && echo true || echo false)
+resume = --resume $$(ls $(1)/checkpoint_* >/dev/null 2>&1 && echo True || echo False)
 
 weights: $(VENV)/.train ## train weights as those released, in two steps
 	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data \

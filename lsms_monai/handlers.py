@@ -45,5 +45,5 @@ def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | 
     """
     found = sorted(Path(directory).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.split("=")[1]))
     if not found:
-        raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume false")
+        raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume False")
     CheckpointLoader(load_path=str(found[-1]), load_dict=dict(state), map_location="cpu")(trainer)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from lsms_monai.metrics import referring_scores
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
     (tmp_path / "model.pt").touch()
-    message = f"a checkpoint is required to resume, none in {tmp_path}; start with --resume false"
+    message = f"a checkpoint is required to resume, none in {tmp_path}; start with --resume False"
     with pytest.raises(FileNotFoundError, match=message):
         resume_training(Engine(lambda engine, batch: None), {}, tmp_path)
 
