@@ -67,7 +67,7 @@ def test_an_empty_window_is_refused():
         View(np.zeros(SHAPE), LPS).slice_png(0, 2, 2)
 
 
-@pytest.mark.parametrize(("columns", "side"), [(slice(0, 2), "right"), (slice(5, 7), "left")])
+@pytest.mark.parametrize(("columns", "side"), [(slice(0, 2), "right"), (slice(3, 4), "middle"), (slice(5, 7), "left")])
 def test_the_side_is_the_patients(columns, side):
     mask = np.zeros(SHAPE, bool)
     mask[columns, 1:4, 1] = True

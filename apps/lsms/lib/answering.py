@@ -40,7 +40,7 @@ class Reply:
         """Say in one paragraph what was found."""
         said = []
         for answer in self.answers:
-            said += [f"“{answer.expression:.80}”: {answer.summary()}", answer.resolution]
+            said += [f"“{answer.expression:.80}”: {answer.summary().rstrip('.')}.", answer.resolution]
             if answer.unknown_words:
                 said.append(f"Words that are not known: {', '.join(answer.unknown_words)}.")
         return " ".join(text for text in [*said, *self.warnings] if text)

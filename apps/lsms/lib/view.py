@@ -10,6 +10,8 @@ from PIL import Image
 
 from lsms_monai.answer import Answer
 
+NEAR_MIDDLE_RATE = 0.05  # of the width of the image: nearer to its middle, no side is named
+
 
 class View:
     """Axial slices of a volume, the patient's right on the left of the picture and the front at its top.
@@ -79,11 +81,16 @@ class View:
         return int(areas.argmax()) if areas.any() else None
 
     def side(self, answer: Answer) -> str | None:
-        """Side of the patient that most of an answer lies on, against the middle of the image; None if not found."""
+        """Side of the patient that most of an answer lies on, "right", "left" or "middle"; None if not found.
+
+        Measured against the middle of the image; it says nothing of the lobes of the liver.
+        """
         if not answer.lesions:
             return None
         volumes = [lesion.volume_ml for lesion in answer.lesions]
         x_mm = float(np.average([lesion.centroid_mm[0] for lesion in answer.lesions], weights=volumes))
+        if abs(x_mm - self._middle_mm) < NEAR_MIDDLE_RATE * self.image.shape[0] * self.spacing_mm[0]:
+            return "middle"
         return "right" if x_mm > self._middle_mm else "left"
 
 

@@ -113,7 +113,8 @@ function describe(answer, index) {
     const [first, last] = [Math.min(...slices) + 1, Math.max(...slices) + 1];
     const where = first === last ? `slice ${first}` : `slices ${first} to ${last}`;
     const on = answer.lesions.length === 1 ? "On" : "Mostly on";
-    item.append(element("p", `${on} the patient's ${answer.side} side of the image, ${where}.`));
+    const side = answer.side === "middle" ? "Near the middle" : `${on} the patient's ${answer.side} side`;
+    item.append(element("p", `${side} of the image, ${where}.`));
     const link = element("a", "Download the mask");
     link.href = answer.mask;
     link.setAttribute("download", "");
