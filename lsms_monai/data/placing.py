@@ -181,8 +181,7 @@ def _lobe_in_body(points: np.ndarray, body: _Body | None, margin: float) -> str 
     """Lobe in which most of a lesion lies, by the plane between the lobes as it is in most people."""
     if body is None:
         return None
-    left, back = (points[:, :2] - body.middle - body.half * (-CAVA_RIGHT, CAVA_BACK)).T
-    offsets = (left * np.cos(LOBE_TURN) - back * np.sin(LOBE_TURN)) / body.half[0]
+    offsets = body.left_of_plane(points[:, 0], points[:, 1]) / body.half[0]
     middle = float(offsets.mean())
     if np.mean(offsets * np.sign(middle) > 0) < WITHIN_RATE:
         return None
