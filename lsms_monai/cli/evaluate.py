@@ -8,20 +8,15 @@ from typing import Any
 import click
 
 import lsms_monai
-from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings
+from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings
 
 
 @click.command()
 @click.argument("datalist", type=click.Path(path_type=Path))
 @click.option("-o", "--output-dir", required=True, type=click.Path(path_type=Path), help="Folder for the report.")
 @click.option("--section", default="test", show_default=True, help="Which list of the datalist.")
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    envvar="LSMS_BUNDLE",
-    help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
-)
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
+@bundle_option
+@device_option
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only N images, drawn at random.")
 @click.option("--paraphrases", default=2, show_default=True, type=click.IntRange(0), help="Of each expression.")
 @click.option(

@@ -13,7 +13,7 @@ import click
 
 import lsms_monai
 from lsms_monai.cli.dicom_output import dicom_output
-from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, read_image
+from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings, read_image
 
 
 @click.command()
@@ -34,13 +34,8 @@ from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, r
 @click.option(
     "--sr", metavar="FILE", type=click.Path(path_type=Path), help="Write a DICOM report with the size of each lesion."
 )
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    envvar="LSMS_BUNDLE",
-    help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
-)
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
+@bundle_option
+@device_option
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 def segment(
     image: Path,

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import click
 
-from lsms_monai.cli.shell import default_bundle, plain_errors, plain_warnings, read_image
+from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings, read_image
 
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.argument("expression")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="JSON file for the figures.")
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    envvar="LSMS_BUNDLE",
-    help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
-)
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
+@bundle_option
+@device_option
 @click.option("--paraphrases", default=6, show_default=True, type=click.IntRange(0), help="Other wordings to ask.")
 @click.option("--seed", default=0, show_default=True, help="Of the paraphrases.")
 def sensitivity(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: reading a CT, finding the bundle, and errors and warnings as single lines."""
+"""What the commands share: options, reading a CT, finding the bundle, and errors and warnings as single lines."""
 
 import logging
 import warnings
@@ -14,6 +14,14 @@ import lsms_monai
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 _EXPECTED = (ValueError, TypeError, OSError, RuntimeError, MemoryError, ImportError)
+
+bundle_option = click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    envvar="LSMS_BUNDLE",
+    help="Folder with the model (configs/ and models/).  [default: the bundle/ folder of this installation]",
+)
+device_option = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 
 
 def read_image(path: Path) -> tuple[Any, Any]:
