@@ -28,11 +28,12 @@ def phantom(out: Path, patients: int, seed: int, volumes: bool) -> None:
     with plain_errors(), plain_warnings():
         import json
 
+        from lsms_monai.data.draft import SECTIONS
         from lsms_monai.data.phantom import SLICE_SHAPE, VOLUME_SHAPE, write_phantoms
 
         shape = VOLUME_SHAPE if volumes else SLICE_SHAPE
         datalist = write_phantoms(out, num_patients=patients, seed=seed, shape=shape)
         sections = json.loads(datalist.read_text(encoding="utf-8"))
-        entries = [entry for name in ("training", "validation", "test") for entry in sections[name]]
+        entries = [entry for name in SECTIONS for entry in sections[name]]
         click.echo(f"{patients} phantoms and {len(entries)} expressions: {datalist}")
         click.echo(f'Try: lsms segment {out / entries[0]["image"]} "{entries[0]["expression"]}" -o results')

@@ -62,6 +62,18 @@ def draw_tissue(generator: Generator) -> Tissue:
     return Tissue(phase, *hu, *muscle_and_fat.tolist())
 
 
+def centred_grid(shape: Sequence[int], spacing: Sequence[float], middle_mm: float = 0.0) -> Grid:
+    """Make the LPS coordinates of voxels, float32, as three arrays that broadcast to (W, H, D).
+
+    Args:
+        shape: voxels (W, H, D).
+        spacing: voxel size in mm.
+        middle_mm: height of the middle slice; the middle of the axial plane is 0.
+    """
+    x, y, z = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing, strict=True))
+    return np.ix_(*(axis.astype(np.float32) for axis in (x, y, z + middle_mm)))
+
+
 def smooth_field(generator: Generator, grid: Grid, step_mm: float) -> np.ndarray:
     """Draw a field between -1 and 1 that varies over some `step_mm`, float32 (W, H, D)."""
     weights = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A datalist in the making, with the label maps it needs: written whole or not at all."""
+"""Data in the making, a datalist with its label maps or a whole folder: written whole or not at all."""
 
 from __future__ import annotations
 
@@ -40,17 +40,28 @@ class Draft:
         Returns:
             Its path for the datalist.
         """
-        import nibabel
-
-        nifti = nibabel.Nifti1Image(array, affine)
-        nifti.header.set_xyzt_units("mm")
-        nibabel.save(nifti, self.part / f"{name}.nii.gz")
+        write_nifti(self.part / f"{name}.nii.gz", array, affine)
         return f"{files_folder(self.out).name}/{name}.nii.gz"
 
     def path_of(self, path: str | Path) -> str:
         """Path of an existing file for the datalist: relative if it lies below the datalist's folder."""
         path, folder = Path(path).absolute(), self.out.parent.absolute()
         return path.relative_to(folder).as_posix() if folder in path.parents else str(path)
+
+
+def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write an array (W, H, D) as NIfTI with its place in mm.
+
+    Args:
+        path: of the file.
+        array: (W, H, D).
+        affine: (4, 4), voxel to RAS mm.
+    """
+    import nibabel
+
+    nifti = nibabel.Nifti1Image(array, affine)
+    nifti.header.set_xyzt_units("mm")
+    nibabel.save(nifti, path)
 
 
 def files_folder(out: Path) -> Path:
@@ -76,9 +87,7 @@ def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
     for path in (out, files):
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already; choose another name, or replace it with --overwrite")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.stem}.", dir=out.parent))
-    try:
+    with _part_of(out) as part:
         made = part / files.name
         made.mkdir()
         draft = Draft(out, made)
@@ -89,5 +98,34 @@ def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
         if any(made.iterdir()):
             made.rename(files)
         (part / out.name).replace(out)
+
+
+@contextmanager
+def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
+    """Give a temporary folder, with `images/` and `labels/` in it, that becomes `out_dir` or vanishes on any failure.
+
+    Args:
+        out_dir: new or empty folder.
+
+    Raises:
+        FileExistsError: if it holds anything.
+    """
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise FileExistsError(f"folder for a data set must be new or empty, got {out_dir}; choose another or remove it")
+    with _part_of(out_dir) as part:
+        for name in ("images", "labels"):
+            (part / name).mkdir()
+        yield part
+        part.chmod(0o755)
+        part.rename(out_dir)
+
+
+@contextmanager
+def _part_of(out: Path) -> Iterator[Path]:
+    """Give a folder beside what is to be, gone at the end."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.stem}.", dir=out.parent))
+    try:
+        yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)

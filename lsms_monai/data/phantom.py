@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +12,8 @@ import numpy as np
 from numpy.random import Generator
 
 from lsms_monai.data.anatomy import REGIONS, build_anatomy
-from lsms_monai.data.body import Grid
+from lsms_monai.data.body import centred_grid
+from lsms_monai.data.draft import SECTIONS, whole_or_nothing, write_nifti
 from lsms_monai.data.expressions import sample_expressions
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
@@ -28,7 +26,6 @@ RECIPE = 3  # raise it when a seed no longer gives the same voxels and expressio
 SLICE_SHAPE, VOLUME_SHAPE = (160, 160, 1), (160, 160, 24)  # voxels (W, H, D)
 SPACING_MM = (2.0, 2.0, 5.0)
 REACH_MM = {"liver": 60.0}  # how far above and below its middle a slice may cut a region, 50 mm for the others
-SECTIONS = ("training", "validation", "test")
 
 
 @dataclass
@@ -85,7 +82,7 @@ def phantom(
     if num_lesions is None:
         num_lesions = int(generator.choice(6, p=NUM_LESIONS_RATES))
     reach = REACH_MM.get(region, 50.0) if shape[2] == 1 else 12.0
-    grid = _grid(shape, spacing, generator.uniform(-reach, reach))
+    grid = centred_grid(shape, spacing, generator.uniform(-reach, reach))
     body = build_anatomy(generator, grid, region)
     labels, lesions = place_lesions(generator, body, grid, spacing, num_lesions if region == "liver" else 0)
     affine = np.diag((-spacing[0], -spacing[1], spacing[2], 1.0))
@@ -177,44 +174,12 @@ def _section_ends(num_patients: int, split: Sequence[float]) -> np.ndarray:
     return np.cumsum(counts)
 
 
-@contextmanager
-def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `out_dir` at the end, or vanishes on any failure."""
-    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        raise FileExistsError(f"folder for phantoms must be new or empty, got {out_dir}; choose another or remove it")
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-    try:
-        for name in ("images", "labels"):
-            (part / name).mkdir()
-        yield part
-        part.chmod(0o755)
-        part.rename(out_dir)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-
-
 def _write_one(folder: Path, name: str, made: Phantom, generator: Generator, num_expressions: int) -> list[dict]:
     """Write image and label map; return the datalist entries."""
-    import nibabel
-
     files = {IMAGE: f"images/{name}.nii.gz", LABEL: f"labels/{name}.nii.gz"}
     for key, array in ((IMAGE, made.image), (LABEL, made.labels)):
-        nifti = nibabel.Nifti1Image(array, made.affine)
-        nifti.header.set_xyzt_units("mm")
-        nibabel.save(nifti, folder / files[key])
+        write_nifti(folder / files[key], array, made.affine)
     return [
         {**files, EXPRESSION: expression.text, LABEL_VALUE: list(expression.label_value), PATIENT_ID: name}
         for expression in sample_expressions(made.lesions, generator, num_expressions)
     ]
-
-
-def _grid(shape: Sequence[int], spacing: Sequence[float], middle_mm: float) -> Grid:
-    """LPS coordinates in mm of a grid whose middle slice lies at a height."""
-    x, y, z = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing, strict=True))
-    return (
-        x[:, None, None].astype(np.float32),
-        y[None, :, None].astype(np.float32),
-        (z + middle_mm)[None, None, :].astype(np.float32),
-    )

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, Anatomy
-from lsms_monai.data.body import Grid
+from lsms_monai.data.body import centred_grid
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.placing import lobe_distance
@@ -79,7 +79,7 @@ def synthesize(
         return None
     lowest, highest = float(image.min()), float(image.max())
     taken, liver_hu = suspicious(image, liver, spacing)
-    grid = _grid(image.shape, spacing)
+    grid = centred_grid(image.shape, spacing)
     rows = np.count_nonzero(liver, axis=(0, 2))
     depth_mm = np.broadcast_to(grid[1] - np.average(grid[1].ravel(), weights=rows), image.shape)
     body = Anatomy(image.copy(), np.where(liver, LIVER, 0).astype(np.uint8), lobe_mm, depth_mm, liver_hu)
@@ -112,11 +112,6 @@ def suspicious(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -
     large = areas_mm2 >= AREA_MM2
     large[0] = False
     return _grown(large[parts], AROUND_MM, spacing) & liver, liver_hu
-
-
-def _grid(shape: Sequence[int], spacing: Sequence[float]) -> Grid:
-    axes = [((np.arange(n) - (n - 1) / 2) * step).astype(np.float32) for n, step in zip(shape, spacing, strict=True)]
-    return np.ix_(*axes)
 
 
 def _noise(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

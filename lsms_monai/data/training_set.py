@@ -16,9 +16,10 @@ from numpy.random import Generator
 from scipy import ndimage
 
 from lsms_monai.data.canonical import canonical
+from lsms_monai.data.draft import whole_or_nothing
 from lsms_monai.data.expressions import sample_expressions
 from lsms_monai.data.meaning import LesionAttributes
-from lsms_monai.data.phantom import phantom, whole_or_nothing
+from lsms_monai.data.phantom import phantom
 from lsms_monai.data.reader import CTReader
 from lsms_monai.data.synthesis import synthesize
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID

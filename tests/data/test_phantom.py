@@ -113,7 +113,7 @@ def test_some_expressions_mean_nothing_and_all_of_them_where_there_is_no_liver(t
 
 def test_a_folder_in_use_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("all of it")
-    with pytest.raises(FileExistsError, match="folder for phantoms must be new or empty"):
+    with pytest.raises(FileExistsError, match="folder for a data set must be new or empty"):
         write_phantoms(tmp_path, num_patients=1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
