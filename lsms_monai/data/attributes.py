@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
@@ -20,7 +22,7 @@ MAX_SLICES = 25  # of the organ, for its HU
 RING_MM = 12.0  # width of the ring that stands for the organ where its mask is not known
 RIM_HU = 5.0  # by which a rim is brighter than the organ, on an image that is blurred
 MIN_RIM_PIXELS = 3  # from the edge to the middle of a lesion in which a rim can be told
-_CORE_DEPTH = 0.6  # of the distance from a lesion's edge to its middle
+CORE_DEPTH = 0.6  # of the distance from a lesion's edge to its middle
 
 
 def describe_lesions(
@@ -96,6 +98,26 @@ def instance_map(labels: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return result.astype(np.uint8 if result.max() <= UNKNOWN_VALUE else np.uint16)
 
 
+def depth_in_slice(lesion: np.ndarray, spacing: np.ndarray | Sequence[float] = (1.0, 1.0)) -> np.ndarray:
+    """Distance of each voxel of a lesion to what is not the lesion in its axial slice, 0 outside.
+
+    Args:
+        lesion: mask (W, H, D).
+        spacing: size of a pixel, in whose unit the distance is.
+    """
+    padded = np.pad(lesion, ((1, 1), (1, 1), (0, 0)))
+    return ndimage.distance_transform_edt(padded, sampling=(*spacing[:2], 1e6))[1:-1, 1:-1]
+
+
+def core(depth: np.ndarray) -> np.ndarray:
+    """Mask of a lesion's inner part, which rim and margin leave out and a darker middle counts in.
+
+    Args:
+        depth: see `depth_in_slice`.
+    """
+    return depth >= CORE_DEPTH * depth.max()
+
+
 def to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Turn an image so that its axes run to the patient's left, back and head.
 
@@ -161,13 +183,12 @@ def _grown(box: tuple[slice, ...], scan: Scan) -> tuple[slice, ...]:
 
 def _kind(image: np.ndarray, lesion: np.ndarray, spacing: np.ndarray, parenchyma_hu: float) -> tuple[str, float]:
     """Kind of a lesion, and the mean HU of its core."""
-    padded = np.pad(lesion, ((1, 1), (1, 1), (0, 0)))
-    depth = ndimage.distance_transform_edt(padded, sampling=(*spacing[:2], 1e6))[1:-1, 1:-1] / spacing[:2].max()
+    depth = depth_in_slice(lesion, spacing) / spacing[:2].max()  # in pixels
     deepest = depth.max()
-    hu = float(image[depth >= _CORE_DEPTH * deepest].mean(dtype=np.float64))
+    hu = float(image[core(depth)].mean(dtype=np.float64))
     if hu > CALCIFIED_HU:
         return "calcified", hu
-    shells = [lesion & (np.abs(depth - at) <= 0.5) for at in np.arange(1, _CORE_DEPTH * deepest, 0.5)]
+    shells = [lesion & (np.abs(depth - at) <= 0.5) for at in np.arange(1, CORE_DEPTH * deepest, 0.5)]
     rim_hu = max((float(image[shell].mean(dtype=np.float64)) for shell in shells if shell.any()), default=hu)
     is_dark = hu <= parenchyma_hu - HU_MARGIN
     if is_dark and deepest >= MIN_RIM_PIXELS and rim_hu >= parenchyma_hu + RIM_HU:

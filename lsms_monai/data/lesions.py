@@ -10,17 +10,17 @@ from numpy.random import Generator
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, Anatomy
+from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.body import Grid
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.painting import REACH, draw_appearance, paint
+from lsms_monai.data.placing import capsule_word, depth_word, level_word
 
 DIAMETERS_MM = {(12.0, 60.0): 0.84, (6.0, 14.0): 0.1, (60.0, 110.0): 0.06}  # range -> share of lesions
 GAP_MM = 4.0  # between two lesions
 CAPSULE_MM = 1.0  # between a lesion and the liver's edge
 LOBE_MARGIN_MM = 7.0  # between a lesion and the plane between the lobes, unless it is to lie across it
 ACROSS_RATE, CLOSE_RATE = 0.1, 0.35  # of lesions that may lie across that plane, that lie close to the edge
-DEPTH_MARGIN = 0.12  # of the liver's extent from front to back
-SUBCAPSULAR_MM, CENTRAL_MM = 4.0, 15.0  # at most, at least, from a lesion to the liver's edge
 NUM_VOXELS = 3  # a lesion has at least
 
 
@@ -102,12 +102,8 @@ class Liver:
             hu=round(hu, 1),
             diameter_mm=round(2 * float(np.sqrt(area_mm2 / np.pi)), 1),
             centroid_mm=(-round(centre[0], 1), -round(centre[1], 1), round(centre[2], 1)),
-            depth=None if abs(depth) < DEPTH_MARGIN else "posterior" if depth > 0 else "anterior",
-            capsule="subcapsular"
-            if edge_mm.min() <= SUBCAPSULAR_MM
-            else "central"
-            if edge_mm.min() >= CENTRAL_MM
-            else None,
+            depth=depth_word(depth),
+            capsule=capsule_word(float(edge_mm.min())),
             level=self._level(centre[2]),
         )
 
@@ -116,8 +112,7 @@ class Liver:
         heights = self.grid[2].ravel()[self.mask.any(axis=(0, 1))]
         if self.mask.shape[2] == 1:
             return None
-        offset = (z_mm - (heights[0] + heights[-1]) / 2) / max(float(heights[-1] - heights[0]), 1.0)
-        return None if abs(offset) < DEPTH_MARGIN else "upper" if offset > 0 else "lower"
+        return level_word((z_mm - (heights[0] + heights[-1]) / 2) / max(float(heights[-1] - heights[0]), 1.0))
 
     def _distance(self, mask: np.ndarray) -> np.ndarray:
         """Distance in mm of each voxel in a mask to what is not in it; in a slice, within the slice."""
@@ -176,8 +171,8 @@ def place_lesions(
             body.hu[box] = before
             continue
         labels[box][mask] = len(lesions) + 1
-        hu = _core_hu(body.hu[box] if there is None else body.hu[box] - there, mask)
-        lesions.append(liver.describe(len(lesions) + 1, box, mask, look.kind, hu))
+        inner = (body.hu[box] if there is None else body.hu[box] - there)[core(depth_in_slice(mask))]
+        lesions.append(liver.describe(len(lesions) + 1, box, mask, look.kind, float(inner.mean())))
         liver.take(centre, radius)
     return labels, lesions
 
@@ -186,9 +181,3 @@ def _radii(generator: Generator, number: int) -> list[float]:
     ranges = list(DIAMETERS_MM)
     drawn = generator.choice(len(ranges), size=number, p=list(DIAMETERS_MM.values()))
     return [float(np.exp(generator.uniform(*np.log(ranges[i])))) / 2 for i in drawn]
-
-
-def _core_hu(hu: np.ndarray, mask: np.ndarray) -> float:
-    """Mean of a lesion's inner part, which rim and margin leave out and a darker middle counts in."""
-    depth = ndimage.distance_transform_edt(np.pad(mask, ((1, 1), (1, 1), (0, 0))), sampling=(1, 1, 1e6))[1:-1, 1:-1]
-    return float(hu[depth >= 0.6 * depth.max()].mean())

@@ -92,9 +92,9 @@ def places(scan: Scan) -> dict[int, Place]:
         _, back, up = (points.mean(axis=0) - middle) / (high - low + scan.spacing)
         found[value] = Place(
             side=_lobe_in_organ(points, low, high) if body is None else _lobe_in_body(points, body, LOBE_MARGIN),
-            depth=_beyond(back, POSITION_MARGIN, ("anterior", "posterior")),
+            depth=depth_word(back),
             capsule=capsule[value],
-            level=_beyond(up, POSITION_MARGIN, ("lower", "upper")) if scan.labels.shape[2] > 1 else None,
+            level=level_word(up) if scan.labels.shape[2] > 1 else None,
         )
     return found
 
@@ -116,6 +116,21 @@ def lobe_distance(image: np.ndarray, organ: np.ndarray, spacing: Sequence[float]
         return None
     x, y = (np.arange(size) * step for size, step in zip(image.shape, spacing[:2], strict=False))
     return np.broadcast_to(body.left_of_plane(x[:, None, None], y[None, :, None]).astype(np.float32), image.shape)
+
+
+def depth_word(offset: float) -> str | None:
+    """Part of the organ by the way back from its middle to a lesion's, in units of the organ's extent."""
+    return _beyond(offset, POSITION_MARGIN, ("anterior", "posterior"))
+
+
+def level_word(offset: float) -> str | None:
+    """Part of the organ by the way up from its middle to a lesion's, in units of the organ's extent."""
+    return _beyond(offset, POSITION_MARGIN, ("lower", "upper"))
+
+
+def capsule_word(gap_mm: float) -> str | None:
+    """Whether a lesion lies near the capsule, by the shortest way in mm from one to the other."""
+    return "subcapsular" if gap_mm <= SUBCAPSULAR_MM else "central" if gap_mm >= CENTRAL_MM else None
 
 
 def _beyond(offset: float, margin: float, words: tuple[str, str]) -> str | None:
@@ -208,6 +223,5 @@ def _capsule(scan: Scan, organ: np.ndarray, lesions: dict[int, tuple[slice, ...]
     found: dict[int, str | None] = {}
     for value, box in lesions.items():
         voxels = _voxels(scan.labels[box] == value, box) - start
-        gap_mm = float(depth_mm[tuple((voxels // step).T)].min())
-        found[value] = "subcapsular" if gap_mm <= SUBCAPSULAR_MM else "central" if gap_mm >= CENTRAL_MM else None
+        found[value] = capsule_word(float(depth_mm[tuple((voxels // step).T)].min()))
     return found
