@@ -22,13 +22,14 @@ class SelectExpressiond(MapTransform):
     """Take the expression from the first key that holds one and put it, stripped, under "expression".
 
     Args:
-        keys: where an expression may stand, first wins. MONAI Label sends it as "prompt".
+        keys: where an expression may stand, first wins. MONAI Label sends it as "prompt", MONAI Deploy's own bundle
+            operator, which takes no string, as a uint8 tensor of its UTF-8 bytes.
         default: what a sample without any of the keys is asked for; None refuses such a sample.
         allow_empty: let an empty expression pass, to measure what a model does without words.
 
     Raises:
-        TypeError: if the expression is not a string.
-        ValueError: if it is empty, or missing without a default.
+        TypeError: if the expression is neither a string nor a uint8 tensor.
+        ValueError: if it is empty, no UTF-8, or missing without a default.
 
     Example:
         >>> SelectExpressiond(default="liver lesion")({"prompt": " the cyst in the left lobe "})["expression"]
@@ -48,6 +49,8 @@ class SelectExpressiond(MapTransform):
         expression = found[0] if found else self.default
         if expression is None:
             raise ValueError(f"an expression is required under one of {self.keys}, got none; name the lesion in words")
+        if isinstance(expression, torch.Tensor) and expression.dtype == torch.uint8:
+            expression = _decode(bytes(expression.flatten().tolist()))
         if not isinstance(expression, str):
             raise TypeError(f"expression must be a string, got {type(expression).__name__}: {expression!r:.80}")
         if not expression.strip() and not self.allow_empty:
@@ -108,3 +111,10 @@ class TokenizeExpressiond(Transform):
             image.meta.update({key: result[key] for key in (EXPRESSION, INPUT_IDS, ATTENTION_MASK)})
             result[IMAGE] = image
         return result
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"expression must be UTF-8, got {content[:40]!r}; encode the words by str.encode()") from error

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor, decollate_batch, list_data_collate
 from transformers import AutoTokenizer
 
+from lsms_monai.data import sample_expressions
 from lsms_monai.transforms import SelectExpressiond, TokenizeExpressiond
 from lsms_monai.transforms.text import PACKAGED_TOKENIZER
 
@@ -55,6 +57,19 @@ def test_an_empty_expression_may_be_allowed():
     assert SelectExpressiond(allow_empty=True)({"expression": " "})["expression"] == ""
 
 
+def as_bytes(text):
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+def test_bytes_that_are_no_utf8_are_refused():
+    with pytest.raises(ValueError, match=r"expression must be UTF-8, got b'\\xff'; encode the words by str\.encode"):
+        SelectExpressiond()({"expression": torch.tensor([255], dtype=torch.uint8)})
+    with pytest.raises(TypeError, match="expression must be a string, got Tensor: "):
+        SelectExpressiond()({"expression": torch.tensor([99, 121, 115, 116])})
+    with pytest.raises(ValueError, match="expression must not be empty"):
+        SelectExpressiond()({"expression": as_bytes("")})
+
+
 def test_tokens_are_padded_to_one_length(tokenize):
     sample = tokenize({"expression": "Liver lesion"})
     assert sample["input_ids"].tolist() == [101, 11290, 4649, 3258, 102] + [0] * 19
@@ -99,6 +114,22 @@ def test_any_prompt_is_plain_text(prompt):
     words = AutoTokenizer.from_pretrained(PACKAGED_TOKENIZER)(prompt)["input_ids"]
     assert sample["input_ids"][: len(words)].tolist() == words
     assert sample["attention_mask"].sum() == len(words) >= 3
+
+
+OTHERS = ["größte Läsion – 肝右叶", "2,3 cm Hypo-attenuating HCC in seg. VII", "\x00", "x" * 2000, "[SEP] cyst"]  # noqa: RUF001
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_bytes_of_utf8_are_read_as_the_words_they_spell(tokenize):
+    generator = np.random.default_rng(0)
+    spoken = [e.text for _ in range(40) for e in sample_expressions([], generator, 8, held_out=True)]
+    texts = [*HOSTILE, *OTHERS, *spoken]
+    assert len(set(texts)) > 100
+    for text in texts:
+        one, other = (tokenize(SelectExpressiond()({"expression": given})) for given in (text, as_bytes(text)))
+        assert one["expression"] == other["expression"]
+        assert torch.equal(one["input_ids"], other["input_ids"])
+        assert torch.equal(one["attention_mask"], other["attention_mask"])
 
 
 def test_names_of_special_tokens_are_plain_text_too(tokenize):
