@@ -21,6 +21,8 @@ def main() -> None:
     First steps:
       lsms phantom my_phantoms            make small artificial CTs to play with
       lsms segment CT "WORDS" -o RESULTS  outline what the words name in a CT
+      lsms describe CT LESIONS -o LIST    write expressions for lesions that are outlined already
+      lsms evaluate LIST -o REPORT        measure how well the masks follow the words
 
     Research software: not a medical device, not for diagnosis or treatment.
     """  # noqa: D301 - click's mark of a paragraph that keeps its lines

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lsms datalist`: turn a public data set into a datalist, or check one."""
 
-import sys
 from pathlib import Path
 
 import click
 
-from lsms_monai.cli.shell import plain_errors, plain_warnings
+from lsms_monai.cli.shell import plain_errors, plain_warnings, progress_bar
 
 FORMATS = ("msd", "lits", "ircadb", "qata", "mosmed", "monuseg", "csv", "check")
 
@@ -77,12 +76,7 @@ def datalist(
         from lsms_monai.data.public_sets import FORMATS as READERS
         from lsms_monai.data.public_sets import Options, write_datalist
 
-        with click.progressbar(length=1, label="Reading images", file=sys.stderr) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done - bar.pos)
-
+        with progress_bar("Reading images") as progress:
             result = write_datalist(
                 READERS[format_name](place),
                 out,

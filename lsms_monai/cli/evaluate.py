@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lsms evaluate`: how good the masks are, and whether the words decide which lesion they show."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 import lsms_monai
-from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings
+from lsms_monai.cli.shell import (
+    bundle_option,
+    default_bundle,
+    device_option,
+    plain_errors,
+    plain_warnings,
+    progress_bar,
+    say_that_it_loads,
+)
 
 
 @click.command()
@@ -53,8 +60,7 @@ def evaluate(datalist: Path, output_dir: Path, bundle: Path | None, overwrite: b
     and give the threshold that it prints to the run on the test section.
     """  # noqa: D301
     with plain_errors(), plain_warnings() as seen:
-        if sys.stderr.isatty():
-            click.echo("Loading the program takes a moment ...", err=True)
+        say_that_it_loads()
         from lsms_monai.evaluation import REPORT_FILE
         from lsms_monai.report import output_folder
 
@@ -93,14 +99,14 @@ def _evaluate(
         evaluation.require_matplotlib()
     groups = evaluation.group_entries(load_datalist(datalist, section), limit, seed)
     predictor = BundlePredictor(bundle, device)
-    with click.progressbar(length=len(groups), label="Asking about images", file=sys.stderr) as bar:
+    with progress_bar("Asking about images") as progress:
         records, skipped = evaluation.evaluate(
             predictor,
             groups,
             num_paraphrases=paraphrases,
             seed=seed,
             skip_broken=skip_broken,
-            progress=lambda done: bar.update(done - bar.pos),
+            progress=lambda done: progress(done, len(groups)),
         )
     content = evaluation.summarize(records, threshold=existence_threshold, seed=seed)
     about = {"model": predictor.metadata.get("name"), "version": predictor.metadata.get("version")}

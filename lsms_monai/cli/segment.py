@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lsms segment`: outline in a CT what expressions name."""
 
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -13,7 +12,16 @@ import click
 
 import lsms_monai
 from lsms_monai.cli.dicom_output import dicom_output
-from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings, read_image
+from lsms_monai.cli.shell import (
+    bundle_option,
+    default_bundle,
+    device_option,
+    plain_errors,
+    plain_warnings,
+    progress_bar,
+    read_image,
+    say_that_it_loads,
+)
 
 
 @click.command()
@@ -74,8 +82,7 @@ def segment(
     if output_dir is None and dicom_seg is None:
         raise click.UsageError("Missing option '-o' / '--output-dir' (or '--dicom-seg').")
     with plain_errors(), plain_warnings() as seen:
-        if sys.stderr.isatty():
-            click.echo("Loading the program takes a moment ...", err=True)
+        say_that_it_loads()
         from lsms_monai.predictor import BundlePredictor, check_expressions
         from lsms_monai.report import output_folder, write_report
 
@@ -104,12 +111,7 @@ def segment(
 
 def _predict(predictor: Any, volume: Any, affine: Any, expressions: Sequence[str]) -> list[Any]:
     """Ask the bundle, with a progress bar and a warning about words it does not know."""
-    with click.progressbar(length=1, label="Segmenting slices", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
+    with progress_bar("Segmenting slices") as progress:
         answers = predictor.predict(volume, affine, expressions, progress=progress)
     for answer in answers:
         if answer.unknown_words:

@@ -2,12 +2,19 @@
 """`lsms sensitivity`: how much the answer about one image hangs on the wording."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from lsms_monai.cli.shell import bundle_option, default_bundle, device_option, plain_errors, plain_warnings, read_image
+from lsms_monai.cli.shell import (
+    bundle_option,
+    default_bundle,
+    device_option,
+    plain_errors,
+    plain_warnings,
+    read_image,
+    say_that_it_loads,
+)
 
 
 @click.command()
@@ -38,8 +45,7 @@ def sensitivity(
       lsms sensitivity ct.nii.gz "the largest lesion in the right lobe" -o check.json
     """  # noqa: D301
     with plain_errors(), plain_warnings():
-        if sys.stderr.isatty():
-            click.echo("Loading the program takes a moment ...", err=True)
+        say_that_it_loads()
         from lsms_monai import evaluation
         from lsms_monai.predictor import BundlePredictor, check_expressions
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: options, reading a CT, finding the bundle, and errors and warnings as single lines."""
+"""What the commands share: options, a CT and a bundle, progress, and errors and warnings as single lines."""
 
 import logging
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,24 @@ def default_bundle() -> Path:
     package = Path(lsms_monai.__file__).parent
     candidates = [Path("bundle"), package.parent / "bundle", package.parent]
     return next((folder for folder in candidates if (folder / "configs" / "inference.json").is_file()), candidates[0])
+
+
+def say_that_it_loads() -> None:
+    """Tell a person who waits that torch takes a moment."""
+    if sys.stderr.isatty():
+        click.echo("Loading the program takes a moment ...", err=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar; yields the function that takes how much is done, and of how much."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def test_help_shows_examples_and_the_files_to_expect():
     text = run("segment", "--help").output
     assert 'lsms segment ct.nii.gz "the largest lesion in the right lobe" -o results' in text
     assert "answer.json" in text
-    assert "not a medical device" in run("--help").output
+    assert "not a medical device" in (overview := run("--help").output)
+    assert re.findall(r"^ +lsms (\w+) ", overview, re.MULTILINE) == ["phantom", "segment", "describe", "evaluate"]
 
 
 def test_segment_writes_mask_picture_and_numbers_for_each_expression(segment, ct, tmp_path):
