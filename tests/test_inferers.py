@@ -32,15 +32,8 @@ def stub():
 
 
 @pytest.fixture(scope="module")
-def lsms():
+def lsms(bert):
     torch.manual_seed(0)
-    bert = {
-        "vocab_size": 99,
-        "hidden_size": 8,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 8,
-    }
     return LSMS(text_encoder=bert, default_input_ids=(1, 2)).eval().requires_grad_(False)
 
 

@@ -10,14 +10,8 @@ RATES = {"learning_rate": 0.1, "text_learning_rate": 0.01, "weight_decay": 0.5}
 
 
 @pytest.fixture(scope="module")
-def network():
-    bert = {
-        "vocab_size": 99,
-        "hidden_size": 8,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 8,
-    }
+def network(bert):
+    bert = {**bert, "num_hidden_layers": 3}
     return LSMS(text_encoder=bert, default_input_ids=(1, 2), trainable_text_layers=2, zero_init_gate=True)
 
 

@@ -7,23 +7,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundle" / "configs"
-SMALL = {
-    "network_def#text_encoder": {
-        "vocab_size": 30522,
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-    },
-    "image_size": [64, 64],
-    "pretrained_text": False,
-    "train#dataset#num_workers": 1,
-    "validate#dataset#num_workers": 1,
-}
 MODE_WORDS = ("deepedit", "deepgrow", "detection", "classification")
 
 
@@ -62,13 +47,10 @@ def write_pair(folder, name):
     return entry
 
 
-def test_a_training_runs_with_the_ids_that_monai_label_overrides(tmp_path):
-    start = tmp_path / "model.pt"
-    parser = ConfigParser(read("train"))
-    parser.update(SMALL)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), start)
+def test_a_training_runs_with_the_ids_that_monai_label_overrides(run_config, small_bundle, tmp_path):
     handlers = read("train")["train"]["handlers"]
-    loader = {"_target_": "CheckpointLoader", "load_path": str(start), "load_dict": {"model": "$@network"}}
+    start = str(small_bundle / "models" / "model.pt")
+    loader = {"_target_": "CheckpointLoader", "load_path": start, "load_dict": {"model": "$@network"}}
     overrides = {
         "bundle_root": str(CONFIGS.parent),
         "train#trainer#max_epochs": 1,
@@ -77,11 +59,5 @@ def test_a_training_runs_with_the_ids_that_monai_label_overrides(tmp_path):
         "device": "cpu",
         "train#handlers": [{**loader, "strict": False}, *handlers],
     }
-    output = {"output_dir": str(tmp_path / "run")}
-    workflow = ConfigWorkflow(
-        str(CONFIGS / "train.json"), workflow_type="train", logging_file=False, **SMALL, **overrides, **output
-    )
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    run_config("train", **overrides, output_dir=str(tmp_path / "run"))
     assert (tmp_path / "run" / "model.pt").is_file()

@@ -8,44 +8,14 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 from monai.transforms import ResizeWithPadOrCrop
 
 from lsms_monai.metrics import referring_scores
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundle" / "configs"
-SMALL = {
-    "network_def#text_encoder": {
-        "vocab_size": 30522,
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-    },
-    "device": "$torch.device('cpu')",
-}
-SMALL_TRAINING = {
-    **SMALL,
-    "pretrained_text": False,
-    "num_phantoms": 20,
-    "epochs": 1,
-    "batch_size": 8,
-    "image_size": [64, 64],
-    "spacing": [5.0, 5.0, -1.0],
-    "train#dataset#num_workers": 1,
-    "validate#dataset#num_workers": 1,
-}
-
-
-def run(names, **overrides):
-    files = [str(CONFIGS / f"{name}.json") for name in names]
-    workflow_type = "infer" if names == ["inference"] else "train"
-    workflow = ConfigWorkflow(files, workflow_type=workflow_type, logging_file=False, **overrides)
-    workflow.initialize()
-    assert workflow.check_properties() == []
-    workflow.run()
-    workflow.finalize()
-    return workflow.parser
+SPACING = [5.0, 5.0, -1.0]
+SMALL_TRAINING = {"num_phantoms": 20, "epochs": 1, "batch_size": 8, "spacing": SPACING}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +29,8 @@ def places(folder):
 
 
 @pytest.fixture(scope="module")
-def trained(places):
-    return run(["train"], **SMALL_TRAINING, **places)
+def trained(run_config, places):
+    return run_config("train", **SMALL_TRAINING, **places)
 
 
 def test_training_writes_the_best_weights_and_a_checkpoint(trained, places):
@@ -76,39 +46,38 @@ def test_every_parameter_that_learns_is_in_the_optimizer(trained):
     assert sorted(held) == sorted(id(parameter) for parameter in network.parameters() if parameter.requires_grad)
 
 
-def test_resume_goes_on_and_keeps_a_better_model(trained, places):
+def test_resume_goes_on_and_keeps_a_better_model(run_config, trained, places):
     folder = Path(places["output_dir"])
     state = torch.load(folder / "checkpoint_epoch=1.pt", weights_only=True)
     state["evaluator"]["best_metric"] = 2.0  # better than any Dice
     torch.save(state, folder / "checkpoint_epoch=1.pt")
     before = (folder / "model.pt").read_bytes()
-    parser = run(["train"], **{**SMALL_TRAINING, **places, "epochs": 2, "resume": True})
+    parser = run_config("train", **{**SMALL_TRAINING, **places, "epochs": 2, "resume": True})
     assert parser.get_parsed_content("train#trainer").state.epoch == 2
     assert (folder / "checkpoint_epoch=2.pt").exists()
     assert (folder / "model.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("wording", ["matched", "empty"])
-def test_evaluation_reports_every_metric(trained, places, folder, wording):
+def test_evaluation_reports_every_metric(run_config, trained, places, folder, wording):
     weights, output = f"{places['output_dir']}/model.pt", folder / wording
     overrides = {**SMALL_TRAINING, **places, "output_dir": str(output), "weights": weights, "wording": wording}
-    parser = run(["train", "evaluate"], **overrides)
+    parser = run_config("train", "evaluate", **overrides)
     metrics = parser.get_parsed_content("validate#evaluator").state.metrics
     assert {"val_mean_dice", "val_mean_iou", "val_dice_of_others"} | set(referring_scores([], [])) == set(metrics)
     assert (output / "metrics.csv").is_file()
 
 
-def test_inference_saves_a_mask_in_the_geometry_of_the_image(trained, places, folder):
+def test_inference_saves_a_mask_in_the_geometry_of_the_image(run_config, trained, places, folder):
     datalist = json.loads((Path(places["phantom_dir"]) / "datalist.json").read_text())["test"]
     image = nibabel.load(Path(places["phantom_dir"]) / datalist[0]["image"])
     overrides = {
-        **SMALL,
         "weights": f"{places['output_dir']}/model.pt",
         "output_dir": str(folder / "inference"),
         "dataset_dir": str(Path(places["phantom_dir"]) / datalist[0]["image"]),
         "expression": "the smaller cyst",
     }
-    run(["inference"], **overrides)
+    run_config("inference", **overrides)
     (saved,) = (folder / "inference").glob("*_seg.nii.gz")
     mask = nibabel.load(saved)
     assert mask.shape == image.shape
@@ -116,22 +85,22 @@ def test_inference_saves_a_mask_in_the_geometry_of_the_image(trained, places, fo
     assert set(np.unique(mask.get_fdata())) <= {0, 1}
 
 
-def test_several_expressions_on_one_image_give_several_files(trained, places, folder):
+def test_several_expressions_on_one_image_give_several_files(run_config, trained, places, folder):
     image = json.loads((Path(places["phantom_dir"]) / "datalist.json").read_text())["test"][0]["image"]
     expressions = ["the cyst", "the cyst!", "$print(1)", "../up"]
     entries = [{"image": f"{places['phantom_dir']}/{image}", "expression": expression} for expression in expressions]
     (folder / "many.json").write_text(json.dumps({"test": entries}))
     overrides = {"weights": f"{places['output_dir']}/model.pt", "output_dir": str(folder / "many")}
-    run(["inference"], **SMALL, **overrides, datalist=str(folder / "many.json"))
+    run_config("inference", **overrides, datalist=str(folder / "many.json"))
     assert len(list((folder / "many").glob("*_seg.nii.gz"))) == len(expressions)
 
 
 def test_training_and_inference_prepare_an_image_alike(trained, places):
     datalist = trained.get_parsed_content("validate#dataset#data")
     parser = ConfigParser(json.loads((CONFIGS / "inference.json").read_text()))
-    parser["spacing"] = SMALL_TRAINING["spacing"]
+    parser["spacing"] = SPACING
     inference = parser.get_parsed_content("preprocessing")({key: datalist[0][key] for key in ("image", "expression")})
     training = trained.get_parsed_content("validate#preprocessing")(datalist[0])
-    cropped = ResizeWithPadOrCrop(SMALL_TRAINING["image_size"])(inference["image"][..., 0])
+    cropped = ResizeWithPadOrCrop(trained["image_size"])(inference["image"][..., 0])
     torch.testing.assert_close(cropped.as_tensor(), training["image"].as_tensor())
     assert torch.equal(inference["input_ids"], training["input_ids"])

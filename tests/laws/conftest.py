@@ -13,14 +13,6 @@ from lsms_monai import networks
 from lsms_monai.networks.lsms import VARIANTS
 
 TEXT_DIM = 12
-BERT = {
-    "vocab_size": 199,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "max_position_embeddings": 32,
-}
 STAGE_CHANNELS = (8, 12, 16, 20)
 # A variant of LSMS for tests alone; "tiny" is under the laws as well.
 NARROW = {"stage_channels": STAGE_CHANNELS, "depths": (1, 2, 1, 1), "drop_path_rate": 0.0, "embed_dim": 16}
@@ -39,13 +31,13 @@ class Case:
 
     Args:
         name: how a test names it.
-        build: makes it.
+        build: makes it, given the settings of its text encoder.
         parts: what of the sample its ``forward`` takes, in this order.
         no_gradient: patterns of the names of parameters that provably receive no gradient.
     """
 
     name: str
-    build: Callable[[], nn.Module]
+    build: Callable[[dict[str, int]], nn.Module]
     parts: tuple[str, ...]
     no_gradient: tuple[str, ...] = ()
 
@@ -61,10 +53,10 @@ class Case:
 
 
 def _lsms(name, *more_without_gradient, variant="narrow", **settings):
-    def build():
+    def build(bert):
         with patch.dict(VARIANTS, narrow=NARROW):
             return networks.LSMS(
-                variant, text_encoder=BERT, default_input_ids=(1, 5, 2), drop_path_rate=0.0, **settings
+                variant, text_encoder=bert, default_input_ids=(1, 5, 2), drop_path_rate=0.0, **settings
             )
 
     parts = ("image", "input_ids", "attention_mask")
@@ -72,7 +64,7 @@ def _lsms(name, *more_without_gradient, variant="narrow", **settings):
 
 
 def _encoder(name, **settings):
-    def build():
+    def build(_):
         return networks.VisionLanguageEncoder(
             1, TEXT_DIM, stage_channels=STAGE_CHANNELS, depths=(1, 2, 1, 1), mlp_ratios=(2, 2, 2, 2), **settings
         )
@@ -82,7 +74,7 @@ def _encoder(name, **settings):
 
 def _attention(norm):
     no_gradient = BEFORE_INSTANCE_NORM if norm == "instance" else ()
-    build = lambda: networks.WordToPixelAttention(16, TEXT_DIM, norm=norm)  # noqa: E731
+    build = lambda _: networks.WordToPixelAttention(16, TEXT_DIM, norm=norm)  # noqa: E731
     return Case(f"WordToPixelAttention-{norm}", build, ("feature", *WORDS), no_gradient)
 
 
@@ -97,12 +89,12 @@ CASES = [
     _encoder("one-stage", text_stages=(1,)),
     Case(
         "VisionLanguageBlock",
-        lambda: networks.VisionLanguageBlock(16, TEXT_DIM, mlp_ratio=2),
+        lambda _: networks.VisionLanguageBlock(16, TEXT_DIM, mlp_ratio=2),
         ("feature", *WORDS),
     ),
     Case(
         "ScaleAwareVisionLanguageAttention",
-        lambda: networks.ScaleAwareVisionLanguageAttention(16, TEXT_DIM),
+        lambda _: networks.ScaleAwareVisionLanguageAttention(16, TEXT_DIM),
         ("feature", *WORDS),
     ),
     _attention("layer"),
@@ -111,15 +103,15 @@ CASES = [
     *(
         Case(
             f"FullScaleDecoder-{mixer}",
-            lambda m=mixer: networks.FullScaleDecoder(STAGE_CHANNELS, 16, mixer=m),
+            lambda _, m=mixer: networks.FullScaleDecoder(STAGE_CHANNELS, 16, mixer=m),
             ("pyramid",),
         )
         for mixer in ("grouped", "pooled", "factorized")
     ),
-    Case("GroupedScaleMixer", lambda: networks.GroupedScaleMixer(16), ("maps",)),
-    Case("PooledScaleMixer", lambda: networks.PooledScaleMixer(16), ("maps",)),
-    Case("FactorizedScaleMixer", lambda: networks.FactorizedScaleMixer(16), ("maps",)),
-    Case("TextEncoder", lambda: networks.TextEncoder(BERT), ("input_ids", "attention_mask"), KEY_BIAS),
+    Case("GroupedScaleMixer", lambda _: networks.GroupedScaleMixer(16), ("maps",)),
+    Case("PooledScaleMixer", lambda _: networks.PooledScaleMixer(16), ("maps",)),
+    Case("FactorizedScaleMixer", lambda _: networks.FactorizedScaleMixer(16), ("maps",)),
+    Case("TextEncoder", networks.TextEncoder, ("input_ids", "attention_mask"), KEY_BIAS),
 ]
 
 
@@ -131,10 +123,10 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="module")
-def network(case):
+def network(case, bert):
     """The network, in evaluation."""
     torch.manual_seed(7)
-    return case.build().eval()
+    return case.build(bert).eval()
 
 
 @pytest.fixture(scope="module")

@@ -82,16 +82,16 @@ def test_bfloat16_agrees_loosely(case, network, sample, expected):
         assert (low.float() - output).norm() < 0.15 * output.norm()
 
 
-def test_a_network_is_all_in_its_state_dict(case, network, sample, expected, assert_same):
+def test_a_network_is_all_in_its_state_dict(case, bert, network, sample, expected, assert_same):
     torch.manual_seed(1)
-    rebuilt = case.build().eval()
+    rebuilt = case.build(bert).eval()
     rebuilt.load_state_dict(network.state_dict())
     assert_same(case(rebuilt, sample), expected)
 
 
-def test_every_parameter_receives_a_gradient(case, sample, change):
+def test_every_parameter_receives_a_gradient(case, bert, sample, change):
     torch.manual_seed(7)
-    network = case.build().double().train()
+    network = case.build(bert).double().train()
     doubled = change(sample, {*case.parts} - {"input_ids", "attention_mask"}, lambda tensor: tensor.double())
     loss_of(network(*case.inputs(doubled)), doubled).backward()
     sizes = {name: float(parameter.grad.abs().max()) for name, parameter in network.named_parameters()}

@@ -53,18 +53,22 @@ def sample():
 
 
 def assert_equal(one, other):
-    """Same keys, values, types, meta data and history."""
-    assert {*one} == {*other}
-    for key, value in one.items():
-        assert type(value) is type(other[key])
-        if isinstance(value, MetaTensor):
-            assert_equal(value.meta, other[key].meta)
-            for operation, again in zip(value.applied_operations, other[key].applied_operations, strict=True):
-                assert repr({**operation, "id": None}) == repr({**again, "id": None})  # may hold tensors
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(other[key]))
-        else:
-            assert value == other[key]
+    """Same types, keys, values, meta data and history, at any depth."""
+    assert type(one) is type(other)
+    if isinstance(one, MetaTensor):
+        assert_equal(one.meta, other.meta)
+        assert_equal(*([{**operation, "id": None} for operation in x.applied_operations] for x in (one, other)))
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+    elif isinstance(one, dict):
+        assert {*one} == {*other}
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        for item, again in zip(one, other, strict=True):
+            assert_equal(item, again)
+    else:
+        assert one == other
 
 
 def test_every_public_transform_is_under_the_laws():

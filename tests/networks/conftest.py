@@ -19,19 +19,6 @@ def seed():
 
 
 @pytest.fixture(scope="session")
-def bert():
-    """The settings of a small BERT with a vocabulary of 199."""
-    return {
-        "vocab_size": 199,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "max_position_embeddings": 32,
-    }
-
-
-@pytest.fixture(scope="session")
 def make_lsms(bert):
     """A function that makes an ``LSMS`` of a narrow variant, always with the same weights, in evaluation."""
 
