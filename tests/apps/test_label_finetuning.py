@@ -1,28 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fine-tuning on saved segments, with the bundle's own train.json and a text encoder small enough for a unit test."""
 
-import json
-import shutil
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-import torch
-from lib.finetuning import MAX_SLICES, Study, finetune, samples, split, stats
-from monai.bundle import ConfigParser
+from lib.finetuning import MAX_SLICES, Study, asked_as, finetune, samples, split, stats
 
 from lsms_monai.predictor import BundlePredictor
+from lsms_monai.resolution import plan
 
 AFFINE = np.diag((-2.0, -2.0, 5.0, 1.0))
-TEXT_ENCODER = {
-    "vocab_size": 30522,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-}
-SMALL = {"image_size": [64, 64], "train#dataset#num_workers": 1, "validate#dataset#num_workers": 1}
 
 
 def write_study(folder, name, segments=None, affine=AFFINE, shape=(48, 40, 6)):
@@ -34,38 +23,45 @@ def write_study(folder, name, segments=None, affine=AFFINE, shape=(48, 40, 6)):
     for kind, array, place in (("image", image, AFFINE), ("label", labels, affine)):
         paths.append(str(folder / f"{name}_{kind}.nii.gz"))
         nibabel.save(nibabel.Nifti1Image(array, place), paths[-1])
-    return Study(name, *paths, segments or {"the dark lesion": 1, "the bright lesion": 2})
+    return Study(name, *paths, segments or [("the dark lesion", 1), ("the bright lesion", 2)])
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory, repository):
-    """The repository's bundle with a small text encoder and random weights."""
-    folder = tmp_path_factory.mktemp("bundle")
-    shutil.copytree(repository / "bundle" / "configs", folder / "configs")
-    (folder / "models").mkdir()
-    for name in ("train", "inference"):
-        path = folder / "configs" / f"{name}.json"
-        config = json.loads(path.read_text())
-        config["network_def"]["text_encoder"] = TEXT_ENCODER
-        path.write_text(json.dumps(config))
-    parser = ConfigParser(json.loads(path.read_text()))
-    torch.manual_seed(0)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), folder / "models" / "model.pt")
-    return folder
-
-
-def test_a_segment_gives_its_largest_slices_under_its_own_name(tmp_path):
+def test_a_segment_gives_its_largest_slices_in_the_words_that_the_network_is_asked_with(tmp_path):
     made = samples(write_study(tmp_path, "a"))
     assert [(s["expression"], s["label_value"], s["slice_index"]) for s in made] == [
-        ("the dark lesion", [1], 2),
-        ("the dark lesion", [1], 1),
-        ("the dark lesion", [1], 3),
-        ("the bright lesion", [2], 4),
+        ("all hypodense lesions", [1], 2),
+        ("all hypodense lesions", [1], 1),
+        ("all hypodense lesions", [1], 3),
+        ("all hyperdense lesions", [2], 4),
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Cyst of the left lobe", "all cysts in the left lobe"),
+        ("the largest cyst", "the largest cyst"),
+        ("both cysts", "both cysts"),
+        ("all lesions except the largest", "all lesions except the largest"),
+        ("lesion 3, see my note", "lesion 3, see my note"),
+    ],
+)
+def test_only_names_that_a_slice_can_tell_are_put_into_plain_words(name, words):
+    assert asked_as(name) == words
+
+
+def test_what_is_learned_is_what_the_predictor_asks():
+    assert plan("the cyst").texts == (asked_as("the cyst"),)
+
+
+def test_segments_of_one_meaning_are_one(tmp_path):
+    made = samples(write_study(tmp_path, "a", [("the cyst", 1), ("Cyst", 2), ("the cyst", 7)]))
+    assert {tuple(s["label_value"]) for s in made} == {(1, 2)}
+    assert sorted(s["slice_index"] for s in made) == [1, 2, 3, 4]
+
+
 def test_slices_are_counted_from_the_feet_however_the_volume_is_stored(tmp_path):
-    study = write_study(tmp_path, "a", {"the bright lesion": 2})
+    study = write_study(tmp_path, "a", [("the bright lesion", 2)])
     for path in (study.image, study.label):
         nifti = nibabel.load(path)
         flipped = nibabel.as_closest_canonical(nifti).slicer[:, :, ::-1]
@@ -74,16 +70,16 @@ def test_slices_are_counted_from_the_feet_however_the_volume_is_stored(tmp_path)
 
 
 def test_a_long_segment_gives_no_more_than_its_share(tmp_path):
-    study = write_study(tmp_path, "a", {"the dark lesion": 1}, shape=(48, 40, 30))
+    study = write_study(tmp_path, "a", [("the dark lesion", 1)], shape=(48, 40, 30))
     labels = np.zeros((48, 40, 30), np.uint8)
     labels[5:15, 8:18] = 1
     nibabel.save(nibabel.Nifti1Image(labels, AFFINE), study.label)
     assert len(samples(study)) == MAX_SLICES
 
 
-@pytest.mark.parametrize("segments", [{"background": 1}, {"the cyst": 7}, {" ": 1}, {"the cyst": 0}])
-def test_segments_without_voxels_or_words_are_left_out(tmp_path, segments):
-    assert samples(write_study(tmp_path, "a", segments)) == []
+@pytest.mark.parametrize("segment", [("background", 1), ("the cyst", 7), (" ", 1), ("the cyst", 0), ("Segment_1", 1)])
+def test_segments_without_voxels_or_words_are_left_out(tmp_path, segment):
+    assert samples(write_study(tmp_path, "a", [segment])) == []
 
 
 def test_a_label_that_lies_elsewhere_is_refused(tmp_path):
@@ -111,13 +107,14 @@ def test_an_impossible_split_is_refused(rate):
 
 def test_fine_tuning_without_a_named_segment_says_what_is_needed(tmp_path):
     with pytest.raises(ValueError, match="at least one saved segment whose name is an expression, got none"):
-        split([write_study(tmp_path, "a", {"background": 0})], 0.2)
+        split([write_study(tmp_path, "a", [("background", 0)])], 0.2)
 
 
-def test_fine_tuning_adds_a_bundle_and_leaves_the_shipped_weights(bundle, tmp_path):
+def test_fine_tuning_adds_a_bundle_and_leaves_the_shipped_weights(small_bundle, tmp_path):
+    bundle = small_bundle
     before = (bundle / "models" / "model.pt").read_bytes()
-    study = write_study(tmp_path, "a", {"$__import__('os').abort()": 1, "the bright lesion": 2})
-    folder = finetune(bundle, bundle, tmp_path / "models", [study], epochs=1, device="cpu", overrides=SMALL)
+    study = write_study(tmp_path, "a", [("$__import__('os').abort()", 1), ("the bright lesion", 2)])
+    folder = finetune(bundle, bundle, tmp_path / "models", [study], epochs=1, device="cpu")
     assert (bundle / "models" / "model.pt").read_bytes() == before
     assert (folder / "models" / "model.pt").read_bytes() != before
     assert folder.parent == tmp_path / "models"
@@ -126,13 +123,11 @@ def test_fine_tuning_adds_a_bundle_and_leaves_the_shipped_weights(bundle, tmp_pa
     BundlePredictor(folder, "cpu")
 
 
-def test_a_failed_fine_tuning_leaves_nothing_behind(bundle, tmp_path):
+def test_a_failed_fine_tuning_leaves_nothing_behind(small_bundle, tmp_path):
     models = tmp_path / "models"
     (models / ".part_of_a_stopped_training").mkdir(parents=True)
     with pytest.raises(RuntimeError):
-        finetune(
-            bundle, bundle, models, [write_study(tmp_path, "a")], device="cpu", overrides={**SMALL, "hu_window": None}
-        )
+        finetune(small_bundle, small_bundle, models, [write_study(tmp_path, "a")], overrides={"hu_window": None})
     assert list(models.iterdir()) == []
 
 

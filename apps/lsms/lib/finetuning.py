@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tune on saved segments: each segment's name is the expression, its voxels are the truth."""
+"""Fine-tune on saved segments: what a segment's name says is the expression, its voxels are the truth."""
 
 import json
 import logging
+import re
 import secrets
 import shutil
 import time
@@ -19,12 +20,14 @@ from monai.bundle import ConfigWorkflow
 from lsms_monai.data import CTReader
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX
 from lsms_monai.predictor import BundlePredictor
+from lsms_monai.resolution import plan
 
 logger = logging.getLogger(__name__)
 
 MAX_SLICES = 8  # of one segment; a slice is a training sample
 ABOUT = "training.json"
-_NOT_A_LESION = ("background", "foreground scribbles", "background scribbles")
+# What MONAI Label's client and 3D Slicer ("Segment_1") call a segment by themselves.
+_NO_WORDS = re.compile(r"\s*|background|(fore|back)ground scribbles|segment[ _]?\d*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,43 @@ class Study:
         name: of the study; training and validation are split by it.
         image: file of the image.
         label: file of the label map.
-        segments: name of each segment and its value in the label map.
+        segments: name of each segment and its value in the label map; two may have one name.
     """
 
     name: str
     image: str
     label: str
-    segments: Mapping[str, int]
+    segments: Sequence[tuple[str, int]]
+
+
+def asked_as(expression: str) -> str:
+    """Give the words that the network is trained on for an expression: those that it is asked with later.
+
+    The predictor asks in fixed plain words for what a slice can tell, and tells the rest over the volume. Names that
+    need the volume, such as "the largest cyst", and names that are not understood stay as they are: the other lesions
+    that their plain words name, "all cysts", may not have been outlined.
+
+    Args:
+        expression: name of a segment.
+
+    Example:
+        >>> asked_as("Cyst of the left lobe")
+        'all cysts in the left lobe'
+        >>> asked_as("the largest cyst")
+        'the largest cyst'
+    """
+    made = plan(expression)
+    if made.meaning is None or made.meaning.needs_volume or made.exception is not None:
+        return expression
+    return made.texts[0]
 
 
 def samples(study: Study) -> list[dict[str, Any]]:
     """Give a training sample for every slice of every segment, the largest areas first, at most 8 of each.
 
-    Segments without a voxel, without a name, or for scribbles are left out: 3D Slicer counts removed segments too, so
-    that a value may not be in the label map.
+    Segments that the network is asked for in the same words are one: "the cyst" and "Cyst" are all cysts. Segments
+    without a voxel, without a name of their own, or for scribbles are left out: 3D Slicer counts removed segments too,
+    so that a value may not be in the label map.
 
     Args:
         study: with its saved segments.
@@ -69,16 +95,17 @@ def samples(study: Study) -> list[dict[str, Any]]:
         nib.io_orientation(label_meta["affine"]), nib.orientations.axcodes2ornt("LPS")
     )
     oriented = nib.orientations.apply_orientation(np.rint(labels).astype(np.int64), to_lps)
+    meant: dict[str, list[int]] = {}
+    for name, value in study.segments:
+        if value > 0 and not _NO_WORDS.fullmatch(name) and (oriented == value).any():
+            meant.setdefault(asked_as(name), []).append(value)
+        else:
+            logger.info("segment %r (%s) of %s is left out: it has no voxels or no words", name, value, study.name)
     found = []
-    for expression, value in study.segments.items():
-        areas = (oriented == value).sum(axis=(0, 1))
-        if value < 1 or not expression.strip() or expression.lower() in _NOT_A_LESION or not areas.any():
-            logger.info(
-                "segment %r (%s) of %s is left out: it has no voxels or no words", expression, value, study.name
-            )
-            continue
+    for expression, values in meant.items():
+        areas = np.isin(oriented, values).sum(axis=(0, 1))
         largest = np.argsort(-areas, kind="stable")[: min(MAX_SLICES, np.count_nonzero(areas))]
-        sample = {IMAGE: study.image, LABEL: study.label, EXPRESSION: expression, LABEL_VALUE: [value]}
+        sample = {IMAGE: study.image, LABEL: study.label, EXPRESSION: expression, LABEL_VALUE: values}
         found += [{**sample, SLICE_INDEX: int(index)} for index in largest]
     return found
 

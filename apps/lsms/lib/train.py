@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class PromptTrainTask(TrainTask):
-    """Fine-tune on every submitted label: (image, segment, the segment's name as the expression).
+    """Fine-tune on every submitted label: (image, segment, what the segment's name says as the expression).
 
     MONAI Label runs it in a process of its own; the new weights become a new folder, which the server finds.
 
@@ -71,7 +71,7 @@ def saved_studies(datastore: Datastore) -> list[Study]:
     for name in datastore.get_labeled_images():
         label = datastore.get_label_by_image_id(name, tag)
         info = datastore.get_label_info(label, tag).get("label_info") or []
-        segments = {str(entry["name"]): int(entry["idx"]) for entry in info if {"name", "idx"} <= set(entry)}
+        segments = [(str(entry["name"]), int(entry["idx"])) for entry in info if {"name", "idx"} <= set(entry)]
         if segments:
             studies.append(Study(name, datastore.get_image_uri(name), datastore.get_label_uri(label, tag), segments))
         else:
