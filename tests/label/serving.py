@@ -14,6 +14,16 @@ import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_S = 600
+REQUEST_S = 300
+
+
+def eventually(happens, timeout_s=120):
+    """Wait until a function gives something true, and return that."""
+    end = time.monotonic() + timeout_s
+    while not (result := happens()):
+        assert time.monotonic() < end, f"{happens} did not come true within {timeout_s} s"
+        time.sleep(0.2)
+    return result
 
 
 def free_port():
@@ -77,13 +87,16 @@ class Server:
             self.process.wait()
 
     def get(self, path, **options):
-        return requests.get(self.address + path, timeout=300, **options)
+        return requests.get(self.address + path, timeout=REQUEST_S, **options)
 
     def put(self, path, **options):
-        return requests.put(self.address + path, timeout=300, **options)
+        return requests.put(self.address + path, timeout=REQUEST_S, **options)
+
+    def delete(self, path, **options):
+        return requests.delete(self.address + path, timeout=REQUEST_S, **options)
 
     def post(self, path, **options):
-        return requests.post(self.address + path, timeout=300, **options)
+        return requests.post(self.address + path, timeout=REQUEST_S, **options)
 
     def infer(self, image, params, output="json", model="lsms", **options):
         """Ask; `params` is a dictionary, or text to be sent as it is."""
@@ -106,10 +119,9 @@ class Server:
 
     def wait(self, path, timeout_s=900):
         """Wait for a background task of MONAI Label and return its state."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
+
+        def ended():
             state = self.get(path).json()
-            if state["status"] not in ("SUBMITTED", "RUNNING"):
-                return state
-            time.sleep(1)
-        raise TimeoutError(f"{path} did not end: {state}")
+            return state["status"] not in ("SUBMITTED", "RUNNING") and state
+
+        return eventually(ended, timeout_s)

@@ -2,47 +2,15 @@
 """Saved labels, fine-tuning, scoring and batch inference over REST, on studies and with weights of their own."""
 
 import json
-import shutil
-import time
 
 import nibabel
 import numpy as np
 import pytest
-import requests
-import torch
 from lib.segments import label_map, write_label_map
-from monai.bundle import ConfigParser
 from scenes import oblique_affine, scene, write_studies
-from serving import REPOSITORY, Server
+from serving import REPOSITORY, Server, eventually
 
 from lsms_monai.answer import Answer
-
-TEXT_ENCODER = {
-    "vocab_size": 30522,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-}
-
-
-@pytest.fixture(scope="module")
-def small_bundle(tmp_path_factory):
-    """The repository's bundle with a small text encoder and random weights: it can learn."""
-    folder = tmp_path_factory.mktemp("small") / "lsms"
-    shutil.copytree(REPOSITORY / "bundle" / "configs", folder / "configs")
-    for name in ("train", "inference"):
-        path = folder / "configs" / f"{name}.json"
-        config = json.loads(path.read_text())
-        config["network_def"]["text_encoder"] = TEXT_ENCODER
-        if name == "train":
-            config["image_size"] = [64, 64]
-        path.write_text(json.dumps(config))
-    (folder / "models").mkdir()
-    torch.manual_seed(0)
-    network = ConfigParser(json.loads(path.read_text())).get_parsed_content("network_def")
-    torch.save(network.state_dict(), folder / "models" / "model.pt")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +31,10 @@ def save_label(server, image, segments):
     path = write_label_map(labels, oblique_affine(), ".nii.gz", "uint8")
     info = {"label_info": [{"name": name, "idx": number + 1} for number, name in enumerate(segments)]}
     with path.open("rb") as file:
-        response = requests.put(
-            f"{server.address}/datastore/label?image={image}",
+        response = server.put(
+            f"/datastore/label?image={image}",
             data={"params": json.dumps(info)},
             files={"label": ("label.nii.gz", file)},
-            timeout=60,
         )
     path.unlink()
     assert response.status_code == 200, response.text
@@ -85,10 +52,8 @@ def test_a_stopped_training_leaves_the_old_weights_answering(learning, small_bun
     save_label(learning, "oblique", {"the dark lesion": "dark", "the bright lesion": "bright"})
     before = (small_bundle / "models" / "model.pt").read_bytes()
     learning.post("/train/lsms", json={"max_epochs": 500})
-    end = time.monotonic() + 120
-    while time.monotonic() < end and not list(learning.models.glob(".part_*/run/*")):
-        time.sleep(0.2)
-    requests.delete(f"{learning.address}/train/", timeout=60)
+    eventually(lambda: list(learning.models.glob(".part_*/run/*")), 600)
+    learning.delete("/train/")
     assert learning.wait("/train/")["status"] == "STOPPED"
     assert learning.infer("oblique", {"prompt": "the dark lesion"}).json()["model"]["weights"] == "shipped"
     assert (small_bundle / "models" / "model.pt").read_bytes() == before
@@ -114,9 +79,13 @@ def test_the_study_with_the_largest_disagreement_is_next(server):
     server.post("/scoring/disagreement", json={"prompt": "the dark lesion"})
     state = server.wait("/scoring/")
     assert state["status"] == "DONE", state["details"]
-    time.sleep(1)  # the server hears of the scores by its file
-    objects = server.get("/datastore/?output=all").json()["objects"]
-    scores = {name: entry["image"]["info"].get("disagreement") for name, entry in objects.items()}
+
+    def written():  # in another process; the server hears of it by the file
+        objects = server.get("/datastore/?output=all").json()["objects"]
+        found = {name: entry["image"]["info"].get("disagreement") for name, entry in objects.items()}
+        return {"healthy", "oblique", "as_nrrd"} <= {name for name in found if found[name] is not None} and found
+
+    scores = eventually(written)
     assert scores["broken"] is None
     assert scores["healthy"] == 0
     highest = max(score for score in scores.values() if score is not None)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page at /lsms/ in a real browser: Debian's Chromium, without a window."""
 
+import re
 import shutil
 
 import nibabel
@@ -10,6 +11,7 @@ from scenes import SHAPE, dice, scene
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
+expect.set_options(timeout=120_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CONTOUR = "const [r, g, b] = [255, 221, 0]"  # the first colour of page.js
 # Where the contour's colour lies on the canvas: mean x and y in 0..1, and number of pixels.
@@ -42,6 +44,7 @@ def page(browser, server, request):
     """The page with the study "oblique" open; an error of its script fails the test."""
     width, height = request.param
     opened = browser.new_page(viewport={"width": width, "height": height})
+    opened.set_default_timeout(120_000)
     errors, elsewhere = [], []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("request", lambda sent: elsewhere.append(sent.url))
@@ -68,6 +71,12 @@ def ask(page, prompt):
     page.wait_for_selector("#answers li, #error:not([hidden])")
 
 
+def contour(page):
+    """What `FIND_CONTOUR` finds, once the slice that was gone to is on the canvas."""
+    page.wait_for_function("document.getElementById('canvas').getContext('2d').getImageData(0, 0, 1, 1).data[3] > 0")
+    return page.evaluate(FIND_CONTOUR)
+
+
 def expected_place(word):
     """Middle of a lesion in the picture, 0..1."""
     mask = scene()[1][word]
@@ -77,13 +86,13 @@ def expected_place(word):
 def test_an_expression_shows_its_contour_and_another_one_moves_it(page):
     for word, side in (("dark", "right"), ("bright", "left")):
         ask(page, f"the {word} lesion")
-        contour = page.evaluate(FIND_CONTOUR)
-        assert contour["n"] > 50
-        assert [contour["x"], contour["y"]] == pytest.approx(expected_place(word), abs=0.05)
+        shown = contour(page)
+        assert shown["n"] > 50
+        assert [shown["x"], shown["y"]] == pytest.approx(expected_place(word), abs=0.05)
         text = page.locator("#answers").inner_text()
-        assert "Found: 1 lesion" in text
+        assert re.search(r"Found: 1 lesion, [\d.]+ ml, longest axial diameter \d+ mm", text)
         assert f"On the patient's {side} side" in text
-    assert page.evaluate(FIND_CONTOUR)["x"] > 0.5  # the patient's left is on the right of the picture
+    assert contour(page)["x"] > 0.5  # the patient's left is on the right of the picture
 
 
 def test_keys_and_wheel_scroll_through_the_slices(page):
@@ -120,7 +129,7 @@ def test_what_is_not_found_is_said_and_draws_nothing(page):
     expect(page.locator("#position")).to_have_text("5 / 9")
     ask(page, "the dark lesion")
     assert "Not found" in page.locator("#answers").inner_text()
-    assert page.evaluate(FIND_CONTOUR)["n"] == 0
+    assert contour(page)["n"] == 0
 
 
 def test_an_error_is_shown_as_text(page):
@@ -145,6 +154,6 @@ def test_nothing_is_wider_than_the_screen(page):
 def test_hiding_the_contour_takes_it_off_the_slice(page):
     ask(page, "the dark lesion")
     page.click("text=Hide the contour")
-    assert page.evaluate(FIND_CONTOUR)["n"] == 0
+    assert contour(page)["n"] == 0
     page.click("text=Show the contour")
-    assert page.evaluate(FIND_CONTOUR)["n"] > 50
+    assert contour(page)["n"] > 50

@@ -73,10 +73,8 @@ def test_background_tasks_may_not_read_a_file_of_the_server(server, tmp_path):
     ],
 )
 def test_no_name_leads_out_of_the_studies_folder(server, method, path):
-    import requests
-
     files = {"file": ("evil.nii.gz", b"evil"), "label": ("evil.nii.gz", b"evil")} if method == "put" else None
-    response = requests.request(method, server.address + path, files=files, timeout=60)
+    response = getattr(server, method)(path, files=files)
     assert response.status_code == 400
     assert "paths are not accepted" in response.json()["detail"]
 
