@@ -3,6 +3,8 @@
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import sys
 import time
@@ -39,12 +41,9 @@ class Task:
     content: bytes | None = None
 
 
-def ask(address: str, study: str, params: str) -> tuple[float, requests.Response]:
-    """Seconds and response of one request for a mask."""
-    start = time.perf_counter()
-    url = f"{address}/infer/lsms?image={study}&output=image"
-    response = requests.post(url, data={"params": params}, timeout=600)
-    return time.perf_counter() - start, response
+def ask(address: str, study: str, params: str) -> requests.Response:
+    """Response to one request for a mask."""
+    return requests.post(f"{address}/infer/lsms?image={study}&output=image", data={"params": params}, timeout=600)
 
 
 def prepare(address: str, studies: Sequence[str], expressions: Sequence[str], number: int) -> list[Task]:
@@ -53,7 +52,7 @@ def prepare(address: str, studies: Sequence[str], expressions: Sequence[str], nu
     for study in studies:
         for expression in expressions:
             params = json.dumps({"prompt": expression, "result_extension": ".nii"})
-            _, response = ask(address, study, params)
+            response = ask(address, study, params)
             response.raise_for_status()
             good.append(Task(study, params, 200, response.content))
     bad = [Task(study.format(study=studies[0]), params, status) for study, params, status in BAD.values()]
@@ -61,12 +60,16 @@ def prepare(address: str, studies: Sequence[str], expressions: Sequence[str], nu
 
 
 def measure(address: str, tasks: Sequence[Task], num_clients: int) -> dict[str, Any]:
-    """Send the requests from `num_clients` clients; wrong is another status, or the mask of another request."""
+    """Send the requests from `num_clients` clients; wrong is no answer, another status, or the mask of another one."""
 
     def run(task: Task) -> tuple[float, bool]:
-        seconds, response = ask(address, task.study, task.params)
-        right = response.status_code == task.status and task.content in (None, response.content)
-        return seconds, right
+        start = time.perf_counter()
+        try:
+            response = ask(address, task.study, task.params)
+            right = response.status_code == task.status and task.content in (None, response.content)
+        except requests.RequestException:
+            right = False
+        return time.perf_counter() - start, right
 
     start = time.perf_counter()
     with ThreadPoolExecutor(num_clients) as pool:
@@ -77,9 +80,11 @@ def measure(address: str, tasks: Sequence[Task], num_clients: int) -> dict[str, 
         "clients": num_clients,
         "requests": len(tasks),
         "wrong": sum(not right for _, right in results),
+        "different_masks": len({task.content for task in tasks if task.content is not None}),
         "requests_per_s": round(len(tasks) / duration, 2),
         "median_s": round(statistics.median(seconds), 3),
         "p95_s": round(statistics.quantiles(seconds, n=20)[-1], 3),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }
 
 
