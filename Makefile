@@ -25,7 +25,7 @@ DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
 DEMO_SEED := 103
 
-.PHONY: help demo label test test-label test-deploy slow lint format weights bundle map
+.PHONY: help demo label test test-label test-deploy slow lint format weights bundle torchscript map
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /make \1	/' | expand -t 20
@@ -127,6 +127,9 @@ weights: $(VENV)/.train ## train weights as those released, in two steps
 
 bundle: $(VENV)/.base ## pack the self-contained bundle into dist/
 	$(BIN)/python tools/make_bundle.py
+
+torchscript: $(VENV)/.base ## write bundle/models/model.ts, for MONAI Deploy's own bundle operator
+	$(BIN)/python tools/make_torchscript.py
 
 map: ## lay out in dist/map what `monai-deploy package` wants
 	$(PYTHON) tools/make_map.py

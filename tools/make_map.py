@@ -22,7 +22,7 @@ def stage(target: Path, bundle: Path = REPOSITORY / "bundle") -> Path:
         The folder.
     """
     shutil.rmtree(target, ignore_errors=True)
-    caches = shutil.ignore_patterns("__pycache__", "eval")
+    caches = shutil.ignore_patterns("__pycache__", "eval", "*.ts", "*.onnx")
     shutil.copytree(REPOSITORY / "apps" / "deploy", target / "app", ignore=caches)
     shutil.copytree(REPOSITORY / "lsms_monai", target / "app" / "lsms_monai", ignore=caches)
     shutil.copytree(bundle, target / "models" / "lsms", ignore=caches)
