@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application as a process of its own, as a MAP starts it; and the faults of the SDK that we go around."""
+"""The application as a process of its own, as a MAP starts it; and the faults of the SDK that we go around.
 
+The packager is the SDK's own. Docker alone is replaced, by a function that does the COPY lines of the Dockerfile.
+"""
+
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,38 +19,82 @@ import pytest
 import yaml
 from app import find_bundle
 from dicom import write_series
+from holoscan_cli.__main__ import main as packager_main
+from holoscan_cli.packager import container_builder
 from monai.deploy.core import Application
 from monai.deploy.operators import DICOMDataLoaderOperator, DICOMSeriesToVolumeOperator
 
 import lsms_monai
 
+# What the packager would download: names of images, which only docker needs.
+ARTIFACTS = {
+    "wheel-version": "4.2.0",
+    "debian-version": "4.2.0",
+    "base-images": {"dgpu": "base"},
+    "build-images": {"dgpu": {}, "igpu": {}, "cpu": {}},
+}
 
-def run_as_a_map(tmp_path, bundle):
-    """Start the tree that is given to the packager with nothing but the variables that a MAP sets."""
-    tree = make_map.stage(tmp_path / "map", bundle)
-    environment = {
-        **os.environ,
-        "HOLOSCAN_INPUT_PATH": str(tmp_path / "in"),
-        "HOLOSCAN_OUTPUT_PATH": str(tmp_path / "out"),
-        "HOLOSCAN_MODEL_PATH": str(tree / "models"),
-        "PYTHONPATH": str(Path(__file__).parents[1] / "apps"),  # the network of the stub bundle
-    }
-    command = [sys.executable, tree / "app"]
+
+@pytest.fixture
+def image(bundle, repository, tmp_path, monkeypatch):
+    """The file system of a MAP: what the documented command gives to docker, copied as its Dockerfile says."""
+    text = (repository / "docs" / "monai_deploy.md").read_text().replace("\\\n", " ")
+    command = re.search(r"^\.venv-deploy/bin/(monai-deploy package .*)$", text, re.MULTILINE)[1]
+    command = re.sub(r"\$\(id -[ug]\)", "1000", command).split()
+    (tmp_path / "artifacts.json").write_text(json.dumps({"4.2.0": {"holoscan": ARTIFACTS}}))
+    make_map.stage(tmp_path / "dist" / "map", bundle)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [*command, "--source", "artifacts.json"])
+    monkeypatch.setattr(container_builder, "create_and_get_builder", lambda name: name)
+    monkeypatch.setattr(container_builder, "build_docker_image", lambda **asked: copy_as_docker(asked, tmp_path))
+    packager_main()
+    return tmp_path / "image"
+
+
+def copy_as_docker(asked, folder):
+    context, lines = Path(asked["context_path"]), Path(asked["file"]).read_text()
+    for source, target in re.findall(r"^COPY \./(\S+)\s+(/\S+)$", lines, re.MULTILINE):
+        place = folder / "image" / target.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (context / source).is_dir() else shutil.copy)(context / source, place)
+    variables = dict(re.findall(r"^ENV (HOLOSCAN_\w+)=(\S*)$", lines, re.MULTILINE))
+    (folder / "image" / "variables.json").write_text(json.dumps(variables))
+
+
+def run_as_a_map(image, folder):
+    """Start the command of the manifest with the variables of the image, its paths below `image`, and no others."""
+    variables = json.loads((image / "variables.json").read_text())
+    places = {name: f"{image}{path}" for name, path in variables.items() if path.startswith("/")}
+    places |= {"HOLOSCAN_INPUT_PATH": str(folder / "in"), "HOLOSCAN_OUTPUT_PATH": str(folder / "out")}  # mounted
+    python, *rest = json.loads(json.loads((image / "etc/holoscan/app.json").read_text())["command"])
+    assert python == "python3"
+    command = [sys.executable, *(f"{image}{word}" if word.startswith("/") else word for word in rest)]
+    stub = {"PYTHONPATH": str(Path(__file__).parents[1] / "apps")}  # the network of the stub bundle
+    environment = {**os.environ, **places, **stub}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
-def test_the_tree_for_the_packager_runs_with_the_variables_of_a_map_and_a_file(tmp_path, bundle):
+def test_the_tree_of_the_packager_runs_with_the_variables_of_a_map_and_a_file(image, tmp_path):
     write_series(tmp_path / "in")
     (tmp_path / "in" / "prompts.json").write_text('["the dark lesion"]')
-    done = run_as_a_map(tmp_path, bundle)
+    done = run_as_a_map(image, tmp_path)
     assert done.returncode == 0, done.stderr
     seg = pydicom.dcmread(tmp_path / "out" / "segmentation.dcm")
     assert seg.SegmentSequence[0].SegmentDescription == "the dark lesion"
 
 
-def test_the_exit_status_of_the_process_is_1_and_the_last_line_says_why(tmp_path, bundle):
+def test_the_manifests_name_model_version_and_what_is_installed(image, repository):
+    package = json.loads((image / "etc/holoscan/pkg.json").read_text())
+    assert package["models"] == {"lsms": "/opt/holoscan/models/lsms"}
+    assert package["version"] == lsms_monai.__version__
+    requirements = (repository / "apps" / "deploy" / "requirements.txt").read_text()
+    assert (image / "tmp" / "requirements.txt").read_text().strip() == requirements.strip()
+    assert not list(image.rglob("__pycache__"))
+
+
+def test_the_exit_status_of_the_process_is_1_and_the_last_line_says_why(image, tmp_path):
     (tmp_path / "in").mkdir()
-    done = run_as_a_map(tmp_path, bundle)
+    done = run_as_a_map(image, tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: at least one expression is required")
     assert "Traceback" not in done.stderr
