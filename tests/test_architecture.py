@@ -14,7 +14,9 @@ PACKAGE = REPOSITORY / "lsms_monai"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [
     *MODULES,
-    *sorted(path for folder in ("tests", "tools", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")),
+    *sorted(
+        path for folder in ("apps", "tests", "tools", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")
+    ),
 ]
 
 # Layer -> layers of ours it may import. A new module needs a line here.

@@ -13,13 +13,20 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODEL_CARD = "bundle/docs/README.md"
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", MODEL_CARD]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+    MODEL_CARD,
+    "docs/monai_deploy.md",
+    "docs/monai_label.md",
+]
 BUNDLE_COMMANDS = {"run", "verify_metadata", "verify_net_in_out", "ckpt_export", "onnx_export"}
 # Arguments of monai.bundle itself; every other one must be an id of the configuration.
 BUNDLE_ARGUMENTS = set(
     "config_file meta_file filepath net_id ckpt_file input_shape use_trace tracking run_id hash_val hash_type".split()
 )
-OWN_FOLDERS = ("bundle/", "lsms_monai/", "tests/", "tools/", "benchmarks/", ".ci/", ".github/", "configs/")
+OWN_FOLDERS = tuple("bundle/ lsms_monai/ apps/ tests/ tools/ benchmarks/ docs/ .ci/ .github/ configs/".split())
 
 
 def read(path):
@@ -27,10 +34,10 @@ def read(path):
 
 
 def commands(document, start):
-    """Command lines in the fenced blocks of a document that contain `start`, split into words from there on."""
+    """Command lines in the fenced blocks of a document that begin with `start`, split into words."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", read(document), re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line[line.index(start) :], comments=True) for line in lines if start in line]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(start)]
 
 
 def every(start):
