@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_S = 600
+START_S = 900
 REQUEST_S = 300
 
 

@@ -107,8 +107,10 @@ def test_where_the_studies_lie_is_not_told(server, studies):
 
 def test_the_server_answers_others_while_it_works(server):
     words = "; ".join(f"dark number {number}" for number in range(16))
-    with ThreadPoolExecutor(8) as pool:
-        working = [pool.submit(server.infer, "oblique", {"prompt": words}) for _ in range(8)]
-        assert server.get("/info/").status_code == 200
-        assert not all(request.done() for request in working)
-        assert {request.result().status_code for request in working} == {200}
+    with ThreadPoolExecutor(3) as pool:
+        working = [pool.submit(server.infer, "oblique", {"prompt": words}) for _ in range(3)]
+        num_others = 0
+        while not all(request.done() for request in working):
+            num_others += server.get("/info/").status_code == 200
+    assert {request.result().status_code for request in working} == {200}
+    assert num_others > 2 * len(working)  # and not one after each
