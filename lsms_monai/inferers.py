@@ -18,12 +18,15 @@ class ExpressionSliceInferer(Inferer):
     MONAI's ``SliceInferer`` drops keyword arguments, so that a network with a default expression would answer that one
     instead of the person's. This one refuses to run without an expression.
 
+    Words are read once for a volume, if the network has ``encode_text`` (see ``LSMS``).
+
     Args:
-        sw_batch_size: slices of a volume that go through the network at a time.
-        bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32.
+        sw_batch_size: slices of a volume, or expressions about one slice, that go through the network at a time.
+        bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32. None does so on CPUs
+            that multiply bfloat16 in hardware.
     """
 
-    def __init__(self, sw_batch_size: int = 8, bfloat16: bool = False) -> None:
+    def __init__(self, sw_batch_size: int = 8, bfloat16: bool | None = None) -> None:
         super().__init__()
         self.sw_batch_size = sw_batch_size
         self.bfloat16 = bfloat16
@@ -31,14 +34,15 @@ class ExpressionSliceInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """
         Args:
-            inputs: images (B, C, H, W), or volumes (B, C, H, W, D) with the slices along the last axis.
+            inputs: images (B, C, H, W), or volumes (B, C, H, W, D) with the slices along the last axis. One of them may
+                be asked for N expressions, which is cheaper than one after the other if words enter late.
             network: takes (image, input_ids, attention_mask), see ``LSMS.forward``.
             args: not used.
             kwargs: ``input_ids`` and ``attention_mask``, (B, T) or (T,). Without them the meta data of ``inputs`` is
                 read, where ``TokenizeExpressiond`` has put them.
 
         Returns:
-            What the network returns for images; for volumes, logits (B, 1, H, W, D).
+            What the network returns for images; for volumes, logits (B, 1, H, W, D), or (N, 1, H, W, D) of one.
 
         Raises:
             ValueError: if there is no expression, or the image has neither 4 nor 5 axes.
@@ -47,19 +51,31 @@ class ExpressionSliceInferer(Inferer):
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if images.ndim not in (4, 5):
             raise ValueError(f"inputs must be (B, C, H, W) or (B, C, H, W, D), got {tuple(images.shape)}")
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+        bfloat16 = self.bfloat16
+        if bfloat16 is None:
+            bfloat16 = images.device.type == "cpu" and multiplies_bfloat16()
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
             if images.ndim == 4:
                 return _as_float32(network(images, input_ids, attention_mask))
+            words = _read(network, input_ids, attention_mask)
+            if len(images) == 1:
+                return self._volume(images[0], network, words)
             volumes = [
-                self._volume(volume, network, input_ids[i : i + 1], attention_mask[i : i + 1])
+                self._volume(volume, network, {name: value[i : i + 1] for name, value in words.items()})
                 for i, volume in enumerate(images)
             ]
-        return torch.stack(volumes)
+        return torch.cat(volumes)
 
-    def _volume(self, volume: Tensor, network: Callable[..., Tensor], input_ids: Tensor, mask: Tensor) -> Tensor:
-        slices = volume.movedim(-1, 0).split(self.sw_batch_size)  # (C, H, W, D) -> chunks of (D, C, H, W)
-        logits = [network(chunk.contiguous(), input_ids, mask).float() for chunk in slices]
-        return torch.cat(logits).movedim(0, -1)
+    def _volume(self, volume: Tensor, network: Callable[..., Tensor], words: dict[str, Tensor]) -> Tensor:
+        """Logits (N, 1, H, W, D) of one volume (C, H, W, D) for N expressions."""
+        slices = volume.movedim(-1, 0)  # (C, H, W, D) -> (D, C, H, W)
+        if len(words[ATTENTION_MASK]) == 1:
+            chunks = slices.split(self.sw_batch_size)
+            return torch.cat([network(chunk.contiguous(), **words).float() for chunk in chunks]).movedim(0, -1)[None]
+        split = zip(*(value.split(self.sw_batch_size) for value in words.values()), strict=True)
+        parts = [dict(zip(words, part, strict=True)) for part in split]
+        logits = [torch.cat([network(one.contiguous(), **part).float() for part in parts]) for one in slices.split(1)]
+        return torch.stack(logits, dim=-1)
 
     def _expression(self, inputs: Tensor, given: dict[str, Any]) -> tuple[Tensor, Tensor]:
         source = given if given.get(INPUT_IDS) is not None else getattr(inputs, "meta", {})
@@ -73,10 +89,28 @@ class ExpressionSliceInferer(Inferer):
             torch.as_tensor(source[key], device=inputs.device).reshape(-1, source[key].shape[-1])
             for key in (INPUT_IDS, ATTENTION_MASK)
         )
-        if len(ids) not in (1, batch):
+        if batch != 1 and len(ids) not in (1, batch):
             raise ValueError(f"one expression per image or one for all is required, got {len(ids)} for {batch} images")
         longest = int(mask.sum(dim=1).max())  # padding that all share costs time and changes nothing
-        return ids[:, :longest].expand(batch, -1), mask[:, :longest].expand(batch, -1)
+        number = max(batch, len(ids))
+        return ids[:, :longest].expand(number, -1), mask[:, :longest].expand(number, -1)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions that multiply bfloat16: AMX, or those of AVX-512.
+
+    A version of PyTorch that cannot tell counts as a CPU without them.
+    """
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def _read(network: Any, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+    """The arguments by which a network is told the words, read already if it can."""
+    encode = getattr(network, "encode_text", None)
+    if encode is None:
+        return {INPUT_IDS: input_ids, ATTENTION_MASK: attention_mask}
+    return {"word_features": encode(input_ids, attention_mask), ATTENTION_MASK: attention_mask}
 
 
 def _as_float32(output: Any) -> Any:

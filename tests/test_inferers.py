@@ -5,7 +5,7 @@ from monai.data import MetaTensor
 from monai.inferers import SliceInferer
 from torch import nn
 
-from lsms_monai.inferers import ExpressionSliceInferer
+from lsms_monai.inferers import ExpressionSliceInferer, multiplies_bfloat16
 from lsms_monai.networks import LSMS
 
 IDS = torch.tensor([[5, 6, 7], [8, 9, 0]])
@@ -77,6 +77,28 @@ def test_one_expression_serves_all_images(stub, ids, shape):
     assert answer.unique().tolist() == [18]
 
 
+@pytest.mark.parametrize(("sw_batch_size", "calls"), [(1, 12), (2, 8), (3, 4), (8, 4)])
+def test_one_volume_may_be_asked_for_several_expressions_slice_by_slice(stub, sw_batch_size, calls):
+    volume, ids = torch.rand(1, 1, 5, 7, 4), torch.tensor([[1, 2], [3, 4], [5, 0]])
+    given = {"input_ids": ids, "attention_mask": (ids > 0).long()}
+    answer = ExpressionSliceInferer(sw_batch_size)(volume, stub, **given)
+    torch.testing.assert_close(answer, volume + torch.tensor([3.0, 7.0, 5.0])[:, None, None, None, None])
+    assert len(stub.calls) == calls
+    assert {len(image) for image, *_ in stub.calls} == {1}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 33, 32, 3), (2, 1, 33, 32, 3)])
+def test_words_are_read_once_for_a_volume(lsms, shape):
+    volume, read = torch.rand(shape), []
+    handle = lsms.text_encoder.register_forward_hook(lambda module, inputs, output: read.append(len(output)))
+    answer = ExpressionSliceInferer(sw_batch_size=1)(volume, lsms, input_ids=IDS, attention_mask=MASK)
+    handle.remove()
+    assert read == [2]
+    for i in range(2):
+        alone = lsms(volume[i % len(volume), ..., 1][None], IDS[i : i + 1], MASK[i : i + 1])
+        torch.testing.assert_close(answer[i, ..., 1][None], alone, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(2, 1, 5, 7), (2, 1, 5, 7, 4)])
 @pytest.mark.parametrize("make", [torch.zeros, lambda shape: MetaTensor(torch.zeros(shape))])
 def test_without_an_expression_nothing_is_answered(stub, shape, make):
@@ -90,9 +112,9 @@ def test_ids_without_a_mask_are_no_expression(stub):
         ExpressionSliceInferer()(torch.zeros(2, 1, 5, 7), stub, input_ids=IDS)
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 5, 7), (1, 1, 5, 7, 4)])
+@pytest.mark.parametrize("shape", [(3, 1, 5, 7), (3, 1, 5, 7, 4)])
 def test_expressions_that_do_not_fit_the_batch_are_refused(stub, shape):
-    message = f"one expression per image or one for all is required, got 2 for {shape[0]} images"
+    message = "one expression per image or one for all is required, got 2 for 3 images"
     with pytest.raises(ValueError, match=message):
         ExpressionSliceInferer()(torch.zeros(shape), stub, input_ids=IDS, attention_mask=MASK)
 
@@ -139,9 +161,25 @@ def test_monai_own_slice_inferer_still_loses_the_expression(stub):
 @pytest.mark.parametrize("shape", [(2, 1, 32, 32), (2, 1, 32, 32, 2)])
 def test_bfloat16_answers_in_float32_and_agrees_loosely(lsms, shape):
     image = with_meta(torch.rand(shape))
-    expected, answer = ExpressionSliceInferer()(image, lsms), ExpressionSliceInferer(bfloat16=True)(image, lsms)
+    expected, answer = (ExpressionSliceInferer(bfloat16=value)(image, lsms) for value in (False, True))
     assert answer.dtype == torch.float32
     assert 0 < (answer - expected).norm() < 0.1 * expected.norm()
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({"amx_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": False}, True), ({"avx512_f": True}, False)],
+)
+def test_bfloat16_is_chosen_where_the_cpu_multiplies_it(lsms, monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    image = with_meta(torch.rand(2, 1, 32, 32))
+    chosen, as_told = ExpressionSliceInferer()(image, lsms), ExpressionSliceInferer(bfloat16=expected)(image, lsms)
+    assert torch.equal(chosen, as_told)
+
+
+def test_a_pytorch_that_cannot_tell_computes_in_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not multiplies_bfloat16()
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])

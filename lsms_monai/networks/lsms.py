@@ -93,13 +93,19 @@ class LSMS(nn.Module):
         self.register_buffer("default_input_ids", torch.tensor([tuple(default_input_ids)]), persistent=False)
 
     def forward(
-        self, image: Tensor, input_ids: Tensor | None = None, attention_mask: Tensor | None = None
+        self,
+        image: Tensor,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        word_features: Tensor | None = None,
     ) -> Tensor | dict[str, Tensor]:
         """
         Args:
             image: (B, C, H, W) in 0..1, any H and W.
             input_ids: token ids of the expressions (B, T); None takes the default expression.
             attention_mask: (B, T), 1 for words, 0 for padding; None takes every token for a word.
+            word_features: what ``encode_text`` has made of both, so that words are read once for many images; in
+                evaluation only.
 
         Returns:
             In evaluation, logits (B, 1, H, W); an image batch of 1 serves all expressions and the other way round. In
@@ -107,11 +113,12 @@ class LSMS(nn.Module):
             and for the contrastive losses "pixel_embedding" (B, P, H/4, W/4), "sentence_embedding" (B, P), "input_ids"
             (B, T) and "attention_mask" (B, T).
         """
-        if input_ids is None:
-            input_ids, attention_mask = self.default_input_ids, None
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        word_features = self.encode_text(input_ids, attention_mask)
+        if word_features is None:
+            if input_ids is None:
+                input_ids, attention_mask = self.default_input_ids, None
+            if attention_mask is None:
+                attention_mask = torch.ones_like(input_ids)
+            word_features = self.encode_text(input_ids, attention_mask)
         fused, logits = self.segment(image, word_features, attention_mask)
         if not self.training:
             return logits[:, :1]

@@ -74,6 +74,12 @@ def test_ids_without_a_mask_are_all_words(network, expressions):
     torch.testing.assert_close(network(image, ids), network(image, ids, torch.ones_like(ids)))
 
 
+def test_words_that_were_read_before_need_no_ids(network, expressions):
+    image = torch.rand(2, 1, 32, 64)
+    words = network.encode_text(*expressions)
+    assert torch.equal(network(image, attention_mask=expressions[1], word_features=words), network(image, *expressions))
+
+
 def test_the_default_expression_is_not_in_the_state_dict(network):
     assert "default_input_ids" in dict(network.named_buffers())
     assert not [key for key in network.state_dict() if "default" in key]
