@@ -50,9 +50,9 @@ def select_series(folder: Path, *, min_slices: int = MIN_SLICES, uid: str | None
         ValueError: if no series fits or several do, or a DICOM file cannot be read.
     """
     found = _read_series(folder)
-    if uid is not None:
-        found = [series for series in found if series.uid == uid]
-    reasons = {series.uid: _why_not(series, min_slices) for series in found}
+    reasons = {
+        series.uid: _why_not(series, min_slices) if uid in (None, series.uid) else "another UID" for series in found
+    }
     fitting = [series for series in found if not reasons[series.uid]]
     if not fitting:
         listed = "; ".join(f"{series}: {reasons[series.uid]}" for series in found) or "no DICOM image"

@@ -3,6 +3,7 @@
 
 import json
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -69,6 +70,9 @@ def test_segments_lie_where_the_lesions_lie(orientation, tmp_path):
     seg = written(write_series(tmp_path / "series", image, affine, seed=3), tmp_path / "seg.dcm")
     np.testing.assert_allclose(points(seg, 1), places(masks["dark"], affine), atol=1e-3)
     np.testing.assert_allclose(points(seg, 2), places(masks["dark"] | masks["bright"], affine), atol=1e-3)
+    source, answers = three_answers(tmp_path / "series")
+    pixels = hd.seg.segread(seg.filename).get_pixels_by_source_instance([s.SOPInstanceUID for s in source.slices])
+    np.testing.assert_array_equal(pixels, np.stack([answer.mask.T for answer in answers], axis=-1))
 
 
 def test_one_slice_is_enough(tmp_path):

@@ -5,6 +5,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from pydicom.uid import (
     BasicTextSRStorage,
     DeflatedExplicitVRLittleEndian,
@@ -172,6 +173,25 @@ def test_compressed_slices_are_the_same(syntax, tmp_path, volume, dicom):
         if syntax.is_encapsulated:
             data.compress(syntax, generate_instance_uid=False)
         data.file_meta.TransferSyntaxUID = syntax
+        data.save_as(path)
+    np.testing.assert_array_equal(read_dicom_folder(folder)[0], volume)
+
+
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
+def test_slices_that_itk_has_compressed_are_the_same(compressor, tmp_path, volume, dicom):
+    folder = dicom(tmp_path / "series")
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.UseCompressionOn()
+    writer.SetCompressor(compressor)
+    for path in folder.iterdir():
+        data = pydicom.dcmread(path)
+        writer.Execute(sitk.Cast(sitk.ReadImage(path), sitk.sitkInt16), str(tmp_path / "packed.dcm"), True, -1)
+        packed = pydicom.dcmread(tmp_path / "packed.dcm")
+        for name in ("PixelData", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"):
+            data[name] = packed[name]
+        data.file_meta.TransferSyntaxUID = packed.file_meta.TransferSyntaxUID
+        assert data.file_meta.TransferSyntaxUID.is_compressed
         data.save_as(path)
     np.testing.assert_array_equal(read_dicom_folder(folder)[0], volume)
 

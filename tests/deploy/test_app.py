@@ -21,7 +21,7 @@ def without_deploy(folder, bundle, expressions):
     """Masks of MONAI's own reader of DICOM, and its affine."""
     image = LoadImage(reader="PydicomReader", image_only=True)(folder)
     affine = image.affine.numpy()
-    answers = BundlePredictor(bundle).predict(image.numpy(), affine, expressions)
+    answers = BundlePredictor(bundle).predict(np.atleast_3d(image.numpy()), affine, expressions)
     return [answer.mask for answer in answers], affine
 
 
@@ -45,6 +45,22 @@ def test_one_run_writes_segmentation_masks_and_numbers(app, bundle, tmp_path):
 def test_no_voxel_differs_from_plain_reading_in_any_orientation(orientation, app, bundle, tmp_path):
     write_series(tmp_path / "in", scene()[0], lps_affine(orientation), seed=5)
     assert app("--prompt", DARK) == (0, [])
+    equals_plain_reading(bundle, tmp_path)
+
+
+def test_no_voxel_differs_from_plain_reading_with_square_pixels(app, bundle, tmp_path):
+    write_series(tmp_path / "in", scene()[0], lps_affine(spacing=(0.8, 0.8, 3.0)))
+    assert app("--prompt", DARK) == (0, [])
+    equals_plain_reading(bundle, tmp_path)
+
+
+def test_no_voxel_differs_from_plain_reading_of_one_slice(app, bundle, tmp_path):
+    write_series(tmp_path / "in", scene()[0][:, :, 2:3])
+    assert app("--prompt", DARK, "--min-slices", 1) == (0, [])
+    equals_plain_reading(bundle, tmp_path)
+
+
+def equals_plain_reading(bundle, tmp_path):
     (mask,), affine = without_deploy(tmp_path / "in", bundle, [DARK])
     # the two readers may stack the slices from either end
     plain = nib.as_closest_canonical(nib.Nifti1Image(mask.astype(np.uint8), affine))
@@ -52,14 +68,6 @@ def test_no_voxel_differs_from_plain_reading_in_any_orientation(orientation, app
     assert np.count_nonzero(np.asarray(written.dataobj) != np.asarray(plain.dataobj)) == 0
     assert mask.any()
     np.testing.assert_allclose(written.affine, plain.affine, atol=1e-4)
-
-
-def test_one_slice_is_enough_when_asked(app, tmp_path):
-    write_series(tmp_path / "in", scene()[0][:, :, 2:3])
-    status, lines = app("--prompt", DARK)
-    assert status == 1
-    assert "fewer than 3 slices" in lines[-1]
-    assert app("--prompt", DARK, "--min-slices", 1) == (0, [])
 
 
 def test_nothing_found_is_written_and_stated(app, tmp_path):
@@ -111,6 +119,10 @@ def mr(folder):
 
 def localizer(folder):
     write_series(folder, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+
+
+def one_slice(folder):
+    write_series(folder, scene()[0][:, :, 2:3])
 
 
 def coronal(folder):
@@ -180,6 +192,7 @@ def unknown_transfer_syntax(folder):
         (nothing, "must hold an axial CT series of 3 slices or more, got no DICOM image"),
         (mr, "modality MR, not CT"),
         (localizer, "a localizer"),
+        (one_slice, "fewer than 3 slices"),
         (coronal, "not axial"),
         (two_series, "must hold one axial CT series, got 2: "),
         (incomplete, "slices are missing"),
@@ -195,6 +208,13 @@ def unknown_transfer_syntax(folder):
 def test_images_that_cannot_be_used_are_one_line_and_leave_nothing(make, message, app, tmp_path):
     make(tmp_path / "in")
     refused(app("--prompt", DARK), message, tmp_path)
+
+
+def test_a_uid_that_is_not_there_is_named_with_those_that_are(app, tmp_path):
+    write_series(tmp_path / "in")
+    result = app("--prompt", DARK, "--series", "1.2.3")
+    refused(result, "3 slices or more with the UID 1.2.3, got ", tmp_path)
+    assert '"portal venous" (CT, 7 images, UID ' in result[1][0]
 
 
 def refused(result, message, tmp_path):
