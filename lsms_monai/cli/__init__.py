@@ -4,6 +4,7 @@
 import click
 
 import lsms_monai
+from lsms_monai.cli.batch import batch
 from lsms_monai.cli.datalist import datalist
 from lsms_monai.cli.describe import describe
 from lsms_monai.cli.evaluate import evaluate
@@ -28,5 +29,5 @@ def main() -> None:
     """  # noqa: D301 - click's mark of a paragraph that keeps its lines
 
 
-for command in (segment, phantom, evaluate, sensitivity, describe, datalist):
+for command in (segment, batch, phantom, evaluate, sensitivity, describe, datalist):
     main.add_command(command)

@@ -2,7 +2,6 @@
 """`lsms segment`: outline in a CT what expressions name."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import click
 
-import lsms_monai
 from lsms_monai.cli.dicom_output import dicom_output
 from lsms_monai.cli.shell import (
     bundle_option,
@@ -22,6 +20,7 @@ from lsms_monai.cli.shell import (
     read_image,
     say_that_it_loads,
 )
+from lsms_monai.cli.study import ask, model_of
 
 
 @click.command()
@@ -93,11 +92,11 @@ def segment(
             bundle = bundle or default_bundle()
             predictor = BundlePredictor(bundle, device)
             start = time.perf_counter()
-            answers = _predict(predictor, volume, affine, expressions)
-            model = {key: predictor.metadata.get(key) for key in ("name", "version")}
+            with progress_bar("Segmenting slices") as progress:
+                answers = ask(predictor, volume, affine, expressions, progress)
             about = {
                 "image": str(image),
-                "model": {**model, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__},
+                "model": model_of(predictor.metadata, bundle),
                 "duration_s": round(time.perf_counter() - start, 2),
                 "warnings": seen,
             }
@@ -107,17 +106,6 @@ def segment(
             else:
                 content = write_report(folder, volume, affine, answers, about)
         _tell(content["answers"], output_dir, dicom_seg, sr)
-
-
-def _predict(predictor: Any, volume: Any, affine: Any, expressions: Sequence[str]) -> list[Any]:
-    """Ask the bundle, with a progress bar and a warning about words it does not know."""
-    with progress_bar("Segmenting slices") as progress:
-        answers = predictor.predict(volume, affine, expressions, progress=progress)
-    for answer in answers:
-        if answer.unknown_words:
-            words = ", ".join(answer.unknown_words)
-            warnings.warn(f"“{answer.expression}” has words that the model does not know: {words}", stacklevel=1)
-    return list(answers)
 
 
 def _tell(answers: Sequence[dict[str, Any]], output_dir: Path | None, *dicom: Path | None) -> None:

@@ -67,12 +67,12 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn an error into one line and an exit status that is not 0."""
+def plain_errors(*, interrupted: str = "nothing was written.") -> Iterator[None]:
+    """Turn an error into one line and an exit status that is not 0; `interrupted` is what Ctrl-C leaves behind."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nInterrupted: nothing was written.", err=True)
+        click.echo(f"\nInterrupted: {interrupted}", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     except click.exceptions.Exit:
         raise
@@ -82,8 +82,8 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextmanager
-def plain_warnings() -> Iterator[list[str]]:
-    """Show our own warnings as single lines, once each, and no library's; yields what was shown."""
+def plain_warnings(*, quiet: bool = False) -> Iterator[list[str]]:
+    """Show our own warnings as single lines, once each, and no library's; yields them. `quiet` only collects them."""
     package = Path(lsms_monai.__file__).parent
     seen: list[str] = []
 
@@ -91,7 +91,8 @@ def plain_warnings() -> Iterator[list[str]]:
         text = " ".join(str(message).split())
         if package in Path(filename).parents and text not in seen:
             seen.append(text)
-            click.echo(f"Warning: {text}", err=True)
+            if not quiet:
+                click.echo(f"Warning: {text}", err=True)
 
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():
