@@ -94,14 +94,15 @@ def for_the_operator(config: dict[str, Any]) -> dict[str, Any]:
         config: content of inference.json.
 
     Returns:
-        The same with `EnsureChannelFirstd` in the place of `LoadImaged`, which the operator takes out, and with
-        `EnsureTyped` before `Invertd`, which would pass over a tensor without meta data.
+        The same with `EnsureChannelFirstd` in the place of `LoadImaged`, which the operator takes out, with
+        `EnsureTyped` before `Invertd`, which would pass over a tensor without meta data, and in float32, as traced.
     """
     before, after = (config[name]["transforms"] for name in ("preprocessing", "postprocessing"))
     channel_first = {"_target_": "EnsureChannelFirstd", "keys": IMAGE}
     before = [channel_first if step["_target_"] == "LoadImaged" else step for step in before]
     return {
         **config,
+        "bfloat16": False,
         "preprocessing": {**config["preprocessing"], "transforms": before},
         "postprocessing": {
             **config["postprocessing"],

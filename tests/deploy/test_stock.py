@@ -73,6 +73,7 @@ def test_the_mask_of_the_released_network_is_that_of_the_bundle_run_by_monai(seg
         "dataset_dir": str(tmp_path / "in"),
         "output_dir": str(tmp_path / "plain"),
         "expression": "the lesions",
+        "bfloat16": False,
     }
     workflow = ConfigWorkflow(
         str(released / "configs" / "inference.json"), workflow_type="infer", logging_file=False, **overrides
