@@ -46,7 +46,7 @@ def convert_mscan(checkpoint: Mapping[str, Tensor], in_channels: int) -> dict[st
             so that a grey image repeated over the channels gives the same features.
 
     Returns:
-        State dict of our encoder without the language branches, which MSCAN lacks.
+        State dict of our encoder without the language branches and positions, which MSCAN lacks.
 
     Raises:
         ValueError: if a key does not belong to an MSCAN backbone.
@@ -82,7 +82,7 @@ def load_mscan(network: nn.Module, path: str | Path) -> None:
     encoder: Any = network.encoder
     converted = convert_mscan(state, encoder.embeddings[0][0].in_channels)
     ours = encoder.state_dict()
-    missing = [key for key in ours if key not in converted and ".language." not in key]
+    missing = [key for key in ours if key not in converted and not re.search(r"\.language\.|^position\.", key)]
     unfit = [key for key in converted if key not in ours or ours[key].shape != converted[key].shape]
     if missing or unfit:
         raise ValueError(

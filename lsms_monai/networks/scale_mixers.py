@@ -6,7 +6,6 @@ The LSMS abstract says that the Full-Scale Decoder models features of all scales
 "Choices").
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +15,6 @@ from torch.nn import functional as F
 
 WINDOWS = (8, 4, 2, 1)  # side of one position's window at strides 4, 8, 16, 32
 NUM_COARSE = 2**2 + 1  # tokens of one position at strides 16 and 32
-NUM_FREQUENCIES = 6
 
 
 class SelfAttention(nn.Module):
@@ -103,7 +101,6 @@ class GroupedScaleMixer(nn.Module):
         super().__init__()
         # One row for each scale and place inside the window.
         self.position_embedding = nn.Parameter(0.02 * torch.randn(sum(side**2 for side in WINDOWS), embed_dim))
-        self.place = PlaceEmbedding(embed_dim)
         self.layers = nn.ModuleList(GroupedScaleLayer(embed_dim, num_heads) for _ in range(num_layers))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -122,9 +119,7 @@ class GroupedScaleMixer(nn.Module):
             ],
             dim=1,
         )
-        place = self.place(height, width).unsqueeze(2)  # (1, HW, 1, D)
-        tokens = rearrange(tokens, "(b g) n d -> b g n d", g=height * width) + place + self.position_embedding
-        tokens = tokens.flatten(0, 1)
+        tokens = tokens + self.position_embedding
         for layer in self.layers:
             tokens = layer(tokens, height * width)
         return [
@@ -145,17 +140,16 @@ class PooledScaleMixer(nn.Module):
     def __init__(self, embed_dim: int, *, num_heads: int = 8, num_layers: int = 2) -> None:
         super().__init__()
         self.scale_embedding = nn.Parameter(0.02 * torch.randn(len(WINDOWS), 1, embed_dim))
-        self.place = PlaceEmbedding(embed_dim)
         self.attentions = nn.ModuleList(SelfAttention(embed_dim, num_heads) for _ in range(num_layers))
         self.feed_forwards = nn.ModuleList(FeedForward(embed_dim) for _ in range(num_layers))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """As ``GroupedScaleMixer.forward``."""
-        height, width = features[-1].shape[2:]
+        height = features[-1].shape[2]
         pooled = torch.stack(
             [F.avg_pool2d(f, side) if side > 1 else f for f, side in zip(features, WINDOWS, strict=True)]
         )
-        tokens = rearrange(pooled, "s b d h w -> b s (h w) d") + self.scale_embedding + self.place(height, width)
+        tokens = rearrange(pooled, "s b d h w -> b s (h w) d") + self.scale_embedding
         tokens = tokens.flatten(1, 2)
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
             tokens = attention(tokens)
@@ -200,26 +194,3 @@ class FactorizedScaleMixer(nn.Module):
         tokens = tokens + self.leave((bases @ codes.transpose(1, 2)).transpose(1, 2))
         maps = tokens.transpose(1, 2).split([feature[0, 0].numel() for feature in features], dim=2)
         return [part.unflatten(2, feature.shape[2:]) for part, feature in zip(maps, features, strict=True)]
-
-
-class PlaceEmbedding(nn.Module):
-    """Where a position lies in the image, as sines and cosines of its relative coordinates, projected to D channels.
-
-    Args:
-        embed_dim: size D of a token.
-    """
-
-    def __init__(self, embed_dim: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(4 * NUM_FREQUENCIES, embed_dim)
-
-    def forward(self, height: int, width: int) -> Tensor:
-        """Embedding (1, height * width, D) of a grid of positions in row-major order."""
-        like = self.project.weight
-        waves = []
-        for size in (height, width):
-            relative = (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size
-            phases = math.pi * relative[:, None] * 2.0 ** torch.arange(NUM_FREQUENCIES, device=like.device)
-            waves.append(torch.cat([phases.sin(), phases.cos()], dim=-1))
-        rows, columns = waves[0][:, None].expand(-1, width, -1), waves[1][None].expand(height, -1, -1)
-        return self.project(torch.cat([rows, columns], dim=-1).flatten(0, 1).to(like.dtype)).unsqueeze(0)

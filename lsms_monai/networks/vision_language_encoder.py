@@ -7,6 +7,7 @@ import torch
 from monai.networks.layers import DropPath
 from torch import Tensor, nn
 
+from lsms_monai.networks.body_position import BodyPosition
 from lsms_monai.networks.layers import ChannelNorm, ConvFeedForward
 from lsms_monai.networks.scale_aware_attention import ScaleAwareVisionLanguageAttention
 
@@ -61,6 +62,8 @@ class VisionLanguageBlock(nn.Module):
 class VisionLanguageEncoder(nn.Module):
     """Turn an image and the words of an expression into features at strides 4, 8, 16 and 32.
 
+    Every stage is told where in the body each of its pixels lies, for words such as "right".
+
     Args:
         in_channels: channels of the image.
         text_dim: size E of one word feature.
@@ -103,6 +106,7 @@ class VisionLanguageEncoder(nn.Module):
         self.out_channels = tuple(stage_channels)
         drop_path_rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
         self.embeddings, self.stages, self.norms = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.position = BodyPosition(stage_channels, self.strides)
         for stage, (channels, depth, mlp_ratio) in enumerate(zip(stage_channels, depths, mlp_ratios, strict=True)):
             previous = in_channels if stage == 0 else stage_channels[stage - 1]
             self.embeddings.append(_stem(previous, channels) if stage == 0 else _downsample(previous, channels))
@@ -134,8 +138,9 @@ class VisionLanguageEncoder(nn.Module):
         """
         features = []
         feature = image
-        for embedding, blocks, norm in zip(self.embeddings, self.stages, self.norms, strict=True):
-            feature = embedding(feature)
+        positions = self.position(image)
+        for embedding, position, blocks, norm in zip(self.embeddings, positions, self.stages, self.norms, strict=True):
+            feature = embedding(feature) + position
             for block in blocks.children():
                 feature = block(feature, word_features, attention_mask)
             feature = norm(feature)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lsms_monai.networks import FactorizedScaleMixer, GroupedScaleMixer, PooledScaleMixer
-from lsms_monai.networks.scale_mixers import PlaceEmbedding, SelfAttention
+from lsms_monai.networks.scale_mixers import SelfAttention
 
 DIM = 16
 WINDOWS = (8, 4, 2, 1)
@@ -89,11 +89,8 @@ def test_fine_tokens_hear_of_far_places_from_the_second_layer_on():
     assert [bool(mask[:, -1].any()) for mask in first] == [False, False, True, True]
 
 
-def test_without_places_moving_the_image_by_whole_groups_moves_the_output():
+def test_moving_the_image_by_whole_groups_moves_the_output():
     mixer, features = GroupedScaleMixer(DIM), pyramid(2, 3)
-    with_places = zip(mixer(rolled(features)), rolled(mixer(features)), strict=True)
-    assert all((one - two).abs().max() > 1e-3 for one, two in with_places)
-    without(mixer.place)
     for one, two in zip(mixer(rolled(features)), rolled(mixer(features)), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
@@ -133,15 +130,3 @@ def test_factorizing_keeps_its_first_bases():
     mixer(pyramid())[0].sum().backward()
     assert torch.equal(mixer.bases, before)
     assert torch.equal(FactorizedScaleMixer(DIM).bases, before)
-
-
-def test_a_place_is_named_by_sines_and_cosines_of_its_relative_coordinates():
-    embedding = PlaceEmbedding(DIM)
-    row, column, height, width = 1, 3, 2, 5
-    waves = []
-    for relative in ((row + 0.5) / height, (column + 0.5) / width):
-        phases = [math.pi * relative * 2**octave for octave in range(6)]
-        waves += [math.sin(phase) for phase in phases] + [math.cos(phase) for phase in phases]
-    places = embedding(height, width)
-    assert places.shape == (1, height * width, DIM)
-    torch.testing.assert_close(places[0, row * width + column], embedding.project(torch.tensor(waves)))
