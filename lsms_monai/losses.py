@@ -83,8 +83,9 @@ class LSMSLoss(nn.Module):
         batch_dice: take Dice over the whole batch, with which training from random weights starts at once, and not for
             each image, with which small lesions count as much as large ones.
         lesion_weight: weight of the segmentation of every lesion.
-        selection_weight: weight of the choice among lesions: cross-entropy over the pixels of lesions alone. Without it
-            Dice rewards a mask of all lesions as long as the words are not yet understood.
+        selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
+            the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
+            understood.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
@@ -129,9 +130,13 @@ class LSMSLoss(nn.Module):
         return loss
 
     def _select(self, logits: Tensor, meant: Tensor, lesion: Tensor) -> Tensor:
-        """Cross-entropy of the pixels of lesions, 0 if there are none."""
+        """Cross-entropy on lesions; in each image what is meant counts as much as what is not, whatever their sizes."""
         choice = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
-        return (choice * lesion).sum() / lesion.sum().clamp(min=1)
+        means = [
+            (choice * region).flatten(1).sum(dim=1) / region.flatten(1).sum(dim=1).clamp(min=1)
+            for region in (meant, lesion & ~meant)
+        ]
+        return torch.stack(means).mean()
 
     def _segment(self, logits: Tensor, target: Tensor, unknown: Tensor) -> Tensor:
         """Dice + cross-entropy; an unknown pixel counts as rightly answered."""
