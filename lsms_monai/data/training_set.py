@@ -28,7 +28,9 @@ SPLIT = {"training": 0.84, "validation": 0.08, "test": 0.08}  # of the patients 
 SPLIT_SEED = 5
 SPACING_MM, LARGEST = 2.0, (160, 128)  # of what is written, a body that is larger is shrunk if its scale is not known
 PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
-NUM_EXPRESSIONS = 2  # in many words, and as many in the plain words that the network is asked with
+# Expressions of an image: in the plain words that the network is asked with, and in the many words of people. A test
+# asks in the words of people alone.
+NUM_PLAIN, NUM_SAID = 3, 1
 MIN_LIVER_PIXELS = 300
 
 
@@ -57,8 +59,8 @@ def write_training_set(
 ) -> Path:
     """Write slices, label maps and expressions of all sources, whole or not at all.
 
-    Patients of each source are split into training, validation and test. Half of the test images are asked for in words
-    that are kept for testing.
+    Patients of each source are split into training, validation and test. Test images are asked for in the words of
+    people, half of them in words that are kept for testing.
 
     Args:
         out_dir: new or empty folder.
@@ -87,7 +89,9 @@ def write_training_set(
         ):
             for section, case, generator in cases:
                 _write(folder, case)
-                sections[section] += _entries(case, generator, held_out=section == "test" and number % 2 == 0)
+                sections[section] += _entries(
+                    case, generator, section=section, held_out=section == "test" and number % 2 == 0
+                )
                 number += 1
                 if progress:
                     progress(number)
@@ -179,17 +183,18 @@ def _write(folder: Path, case: Case) -> None:
         )
 
 
-def _entries(case: Case, generator: Generator, *, held_out: bool) -> list[dict[str, Any]]:
+def _entries(case: Case, generator: Generator, *, section: str, held_out: bool) -> list[dict[str, Any]]:
     """Expressions in many words, and those that the network is asked with when words are resolved over volumes."""
     seen = set(np.unique(case.labels).tolist())
     lesions = [lesion for lesion in case.lesions if lesion.value in seen]
-    drawn = sample_expressions(lesions, generator, NUM_EXPRESSIONS, in_mm=case.in_mm, held_out=held_out)
+    num_plain, num_said = (0, NUM_PLAIN + NUM_SAID) if section == "test" else (NUM_PLAIN, NUM_SAID)
+    drawn = sample_expressions(lesions, generator, num_said, in_mm=case.in_mm, held_out=held_out)
     said = {expression.text: expression.label_value for expression in drawn}
     plain: dict[str, tuple[int, ...]] = {}
-    for expression in sample_expressions(lesions, generator, 4 * NUM_EXPRESSIONS, in_mm=case.in_mm) if lesions else ():
+    for expression in sample_expressions(lesions, generator, 4 * num_plain, in_mm=case.in_mm) if lesions else ():
         part = expression.meaning.slice_part()
         values = part.resolve(lesions)
-        if values is not None and part.organ is None and len(plain) < NUM_EXPRESSIONS:
+        if values is not None and part.organ is None and len(plain) < num_plain:
             plain[canonical(part)] = values
     about = {
         IMAGE: f"images/{case.name}.nii.gz",
