@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from lsms_monai.components import Component, Components, paint
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import HU_MARGIN, SAME_SIZE, SIZE_MARGIN, Meaning
+from lsms_monai.data.vocabulary import ORDERS
 
 AS_SURE = 0.1  # components whose scores differ by less are equally sure
 SIZE_LIMIT = math.sqrt(SAME_SIZE * SIZE_MARGIN)  # a lesion is "of 20 mm" up to this factor
-_ORDINALS = {1: "", 2: "second ", 3: "third ", 4: "fourth ", 5: "fifth "}
 
 
 def parts(meaning: Meaning) -> list[Meaning]:
@@ -100,7 +100,7 @@ def _ranked(meaning: Meaning, there: list[Component], name: str) -> tuple[list[C
     value, unit = (_diameter, "mm") if by_size else (_attenuation, "HU")
     ranked = sorted(there, key=lambda component: (math.isnan(value(component)), sign * value(component)))
     start, number = meaning.order - 1, meaning.count or 1
-    which = f"{_ORDINALS.get(meaning.order, f'{meaning.order}th ')}{meaning.rank}"
+    which = f"{ORDERS[meaning.order].known[0]} {meaning.rank}" if meaning.order in ORDERS else meaning.rank
     chosen, rest = ranked[start : start + number], ranked[start + number :]
     if not chosen:
         return [], f"Only {len(there)} found for {name}, so there is no {which} one."

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from lsms_monai.data.meaning import Meaning
-from lsms_monai.data.vocabulary import NUMBERS
+from lsms_monai.data.vocabulary import NUMBERS, ORDERS
 
 _ADJECTIVES = {"hypervascular": "enhancing", "rim": "rim-enhancing", "cyst": "cystic"}
-_ORDINALS = {2: "second", 3: "third"}
 
 
 def canonical(meaning: Meaning) -> str:
@@ -34,7 +33,8 @@ def canonical(meaning: Meaning) -> str:
 def _canonical_lead(meaning: Meaning) -> str:
     number = NUMBERS[meaning.count].known[0] if meaning.count in NUMBERS else ""
     if meaning.rank is not None:
-        return _join("the", number, _ORDINALS.get(meaning.order, ""), meaning.rank)
+        order = ORDERS[meaning.order].known[0] if meaning.order in ORDERS else ""
+        return _join("the", number, order, meaning.rank)
     if meaning.count == 0:
         return "no"
     if meaning.plural:

@@ -29,7 +29,8 @@ _CONTRARIES = {
 }  # fmt: skip
 _PAIRS = [("low", "high"), ("lowest", "highest")]
 _RANKED = "|".join(re.escape(word) for words in say.SUPERLATIVES.values() for word in words.all)
-_ORDINAL = rf"(?:second|third|2nd|3rd|next)[ -](?:{_RANKED})"  # of three, the second largest is the second smallest
+_ORDERS = "|".join(word for words in say.ORDERS.values() for word in words.all)
+_ORDINAL = rf"(?:{_ORDERS})[ -](?:{_RANKED})"  # of three, the second largest is the second smallest
 
 
 def _contrary_words() -> dict[str, str]:

@@ -107,7 +107,12 @@ COMPARATIVES = {
     "darkest": words("darker, less dense | lower-density, lower-attenuation"),
     "brightest": words("brighter, denser | higher-density, higher-attenuation"),
 }
-ORDERS = {2: words("second, second | 2nd, next"), 3: words("third | 3rd")}
+ORDERS = {
+    2: words("second, second | 2nd, next"),
+    3: words("third | 3rd"),
+    4: words("fourth | 4th"),
+    5: words("fifth | 5th"),
+}
 NUMBERS = {2: words("two | 2"), 3: words("three | 3"), 4: words("four | 4"), 5: words("five | 5")}
 SIDES = {"right": words("right"), "left": words("left")}
 PLACES = words("in the {where} lobe, in the {where} hepatic lobe, in the {where} lobe of the liver,"

@@ -59,6 +59,8 @@ PHRASES = {
     "in the right lobe of the liver, the 2 tumors": Meaning("right", plural=True, count=2),
     "both lesions in the right lobe": Meaning("right", plural=True, count=2),
     "the two cysts": Meaning(attenuation="cyst", plural=True, count=2),
+    "the fourth largest cyst": Meaning(attenuation="cyst", rank="largest", order=4),
+    "the 5th smallest lesion": Meaning(rank="smallest", order=5),
     "the only cyst": Meaning(attenuation="cyst", count=1),
     "solitary lesion in the left lobe": Meaning("left", count=1),
     "no focal lesion in the left lobe": Meaning("left", count=0),
