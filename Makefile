@@ -110,18 +110,21 @@ $(VENV)/.train: $(VENV)/.base
 # The data named in bundle/docs/data_license.txt.
 DATA ?= ../shared/data
 WEIGHTS := runs/weights
-TRAIN := $(BIN)/python -m monai.bundle run training --config_file bundle/configs/train.json \
-	--datalist $(WEIGHTS)/data/datalist.json
+# GPUs, or cores of a machine without: two processes of one thread are faster there than one process of two.
+PROCESSES ?= 2
+TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m monai.bundle run training \
+	--config_file "['bundle/configs/train.json','bundle/configs/multi_gpu_train.json']" \
+	--datalist $(WEIGHTS)/data/datalist.json --selection_weight 1.5
 # An interrupted step goes on from its last checkpoint.
 resume = --resume $$(ls $(1)/checkpoint_* >/dev/null 2>&1 && echo True || echo False)
 
 weights: $(VENV)/.train ## train weights as those released, in two steps
-	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data \
+	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data --phantoms 1800 \
 		--livers $(DATA)/msd_liver_slices --negatives $(DATA)/sts_ct
 	test -f $(WEIGHTS)/start/done || $(TRAIN) --output_dir $(WEIGHTS)/start $(call resume,$(WEIGHTS)/start)
 	touch $(WEIGHTS)/start/done
 	$(TRAIN) --output_dir $(WEIGHTS)/end $(call resume,$(WEIGHTS)/end) --start_weights $(WEIGHTS)/start/model.pt \
-		--batch_dice False --selection_weight 1.0 --learning_rate 0.0006
+		--epochs 13 --epoch_length 160 --batch_dice False --learning_rate 0.001 --mirror_prob 0.3
 	$(BIN)/python -c "from lsms_monai.weights import save_compact; \
 		save_compact('$(WEIGHTS)/end/model.pt', '$(WEIGHTS)/model.pt')"
 
