@@ -101,7 +101,7 @@ def multiplies_bfloat16() -> bool:
 
     A version of PyTorch that cannot tell counts as a CPU without them.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 

@@ -27,9 +27,8 @@ class BodyPosition(nn.Module):
         super().__init__()
         self.strides = tuple(strides)
         self.project = nn.ModuleList(nn.Conv2d(4 * NUM_FREQUENCIES, channels, 1) for channels in out_channels)
-        for project in self.project.children():
-            nn.init.zeros_(project.weight)
-            nn.init.zeros_(project.bias)
+        for parameter in self.project.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """

@@ -104,8 +104,8 @@ class LSMS(nn.Module):
             image: (B, C, H, W) in 0..1, any H and W.
             input_ids: token ids of the expressions (B, T); None takes the default expression.
             attention_mask: (B, T), 1 for words, 0 for padding; None takes every token for a word.
-            word_features: what ``encode_text`` has made of both, so that words are read once for many images; in
-                evaluation only.
+            word_features: what ``encode_text`` has made of the ids, so that words are read once for many images; the
+                result is then that of evaluation.
 
         Returns:
             In evaluation, logits (B, 1, H, W); an image batch of 1 serves all expressions and the other way round. In
@@ -113,12 +113,15 @@ class LSMS(nn.Module):
             and for the contrastive losses "pixel_embedding" (B, P, H/4, W/4), "sentence_embedding" (B, P), "input_ids"
             (B, T) and "attention_mask" (B, T).
         """
-        if word_features is None:
-            if input_ids is None:
-                input_ids, attention_mask = self.default_input_ids, None
+        if word_features is not None:
             if attention_mask is None:
-                attention_mask = torch.ones_like(input_ids)
-            word_features = self.encode_text(input_ids, attention_mask)
+                attention_mask = torch.ones(word_features.shape[:2], device=image.device)
+            return self.segment(image, word_features, attention_mask)[1][:, :1]
+        if input_ids is None:
+            input_ids, attention_mask = self.default_input_ids, None
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        word_features = self.encode_text(input_ids, attention_mask)
         fused, logits = self.segment(image, word_features, attention_mask)
         if not self.training:
             return logits[:, :1]
