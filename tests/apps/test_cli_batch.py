@@ -187,7 +187,7 @@ def test_an_interruption_says_that_the_same_command_goes_on(tmp_path, stub_bundl
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lsms_monai.cli.batch._client", interrupt)
+    monkeypatch.setattr(sys.modules["lsms_monai.cli.batch"], "_client", interrupt)
     result = run(save(tmp_path / "a.nii"), DARK, "-o", tmp_path / "out", "--bundle", stub_bundle)
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == "Interrupted: finished studies stay; the same command goes on."
