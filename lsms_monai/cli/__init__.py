@@ -8,6 +8,7 @@ from lsms_monai.cli.batch import batch
 from lsms_monai.cli.datalist import datalist
 from lsms_monai.cli.describe import describe
 from lsms_monai.cli.evaluate import evaluate
+from lsms_monai.cli.export import export
 from lsms_monai.cli.phantom import phantom
 from lsms_monai.cli.segment import segment
 from lsms_monai.cli.sensitivity import sensitivity
@@ -29,5 +30,5 @@ def main() -> None:
     """  # noqa: D301 - click's mark of a paragraph that keeps its lines
 
 
-for command in (segment, batch, phantom, evaluate, sensitivity, describe, datalist):
+for command in (segment, batch, phantom, evaluate, sensitivity, describe, datalist, export):
     main.add_command(command)

@@ -10,8 +10,8 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, feature: Tensor) -> Tensor:
         """Map (B, C, H, W) in, the same shape out."""
-        normalized = F.layer_norm(feature.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps)
-        return normalized.movedim(-1, 1)
+        normalized = F.layer_norm(feature.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return normalized.permute(0, 3, 1, 2)
 
 
 class ConvFeedForward(nn.Sequential):
