@@ -69,9 +69,7 @@ def onnx_session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(
-            "ONNX Runtime is needed, but not installed: pip install 'lsms-monai[export]'"
-        ) from error
+        raise ImportError("ONNX Runtime is needed, but not installed: pip install 'lsms-monai[export]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors

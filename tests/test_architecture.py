@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "components": {"answer"},
     "selection": {"components", "data"},
     "resolution": {"components", "data", "selection"},
-    "predictor": {"answer", "bundle_parts", "components", "data", "resolution", "transforms", "keys"},
+    "predictor": {"answer", "bundle_parts", "components", "data", "onnx_network", "resolution", "transforms", "keys"},
     "evaluation": {"evaluation", "answer", "data", "metrics", "overlay", "predictor", "keys"},
     "dicom_seg": {"dicom_seg", "answer", "keys"},
     "cli": {
