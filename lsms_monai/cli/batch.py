@@ -76,10 +76,12 @@ def batch(
         say_that_it_loads()
         jobs = find_studies(studies, expressions, section)
         bundle = (bundle or default_bundle()).absolute()
-        todo = jobs if overwrite else [job for job in jobs if not is_finished(job, output_dir, _model(bundle))]
+        model = None if overwrite else _model(bundle)
+        todo = [job for job in jobs if model is None or not is_finished(job, output_dir, model)]
         if len(jobs) > len(todo):
             click.echo(f"{len(jobs) - len(todo)} of {len(jobs)} studies have an answer already")
-        failed = _run(todo, output_dir.absolute(), bundle, device, workers, scheduler) if todo else {}
+        how = {"bundle": bundle, "device": device, "model": model}
+        failed = _run(todo, output_dir.absolute(), how, workers, scheduler) if todo else {}
         click.echo(f"{len(todo) - len(failed)} studies answered, {len(failed)} failed: {output_dir}")
         for name, reason in failed.items():
             click.echo(f"Failed: {name}: {reason}", err=True)
@@ -88,14 +90,14 @@ def batch(
 
 
 def _run(
-    todo: list[Study], output_dir: Path, bundle: Path, device: str | None, workers: int, scheduler: str | None
+    todo: list[Study], output_dir: Path, how: dict[str, Any], workers: int, scheduler: str | None
 ) -> dict[str, str]:
     """Answer the studies; gives those that failed, with the reason."""
     failed = {}
     with _client(min(workers, len(todo)), scheduler) as client, progress_bar("Segmenting studies") as progress:
         from dask.distributed import as_completed
 
-        futures = {client.submit(segment_study, job, output_dir, bundle, device, pure=False): job.name for job in todo}
+        futures = {client.submit(segment_study, job, output_dir, **how, pure=False): job.name for job in todo}
         for done, future in enumerate(as_completed(futures), start=1):
             if (error := future.exception()) is not None:
                 failed[futures[future]] = " ".join(str(error).split())

@@ -89,7 +89,9 @@ def is_finished(study: Study, output_dir: Path, model: dict[str, Any]) -> bool:
     )
 
 
-def segment_study(study: Study, output_dir: Path, bundle: Path, device: str | None) -> None:
+def segment_study(
+    study: Study, output_dir: Path, bundle: Path, device: str | None, *, model: dict[str, Any] | None = None
+) -> None:
     """Answer one study into its folder, all files or none; the model stays loaded for the next one.
 
     Args:
@@ -97,9 +99,13 @@ def segment_study(study: Study, output_dir: Path, bundle: Path, device: str | No
         output_dir: folder of all studies.
         bundle: folder of the model.
         device: see ``BundlePredictor``.
+        model: leave the study as it is if this model has answered it: Dask asks again for what a killed worker had
+            finished. None answers it in any case.
     """
     from lsms_monai.report import output_folder, write_report
 
+    if model is not None and is_finished(study, output_dir, model):
+        return
     folder = output_dir / study.name
     for left_over in folder.glob(".lsms-*"):  # of a worker that was killed: one worker at a time has a study
         shutil.rmtree(left_over)
