@@ -12,6 +12,8 @@ from lsms_monai.keys import MEANT, NOT_MEANT, UNKNOWN
 
 LESION_WEIGHT = 3.0  # of lesion pixels in the cross-entropy
 SURE_OF_NOTHING = -20.0  # a logit
+NUM_HARDEST = 64  # pixels of an image
+BORDER = 2  # pixels around a lesion where an error is one of its outline
 
 
 class RegionSentenceContrastiveLoss(nn.Module):
@@ -86,6 +88,8 @@ class LSMSLoss(nn.Module):
         selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
             the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
             understood.
+        background_weight: weight of the hardest background pixels of each image (online hard example mining, arXiv
+            1604.03540). Without it a false focus among 20,000 right pixels costs next to nothing.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """
@@ -96,6 +100,7 @@ class LSMSLoss(nn.Module):
         batch_dice: bool = True,
         lesion_weight: float = 0.5,
         selection_weight: float = 0.5,
+        background_weight: float = 0.3,
         alignment: nn.Module | None = None,
         alignment_weight: float = 0.1,
     ) -> None:
@@ -106,6 +111,7 @@ class LSMSLoss(nn.Module):
         )
         self.lesion_weight = lesion_weight
         self.selection_weight = selection_weight
+        self.background_weight = background_weight
         self.alignment = alignment
         self.alignment_weight = alignment_weight
 
@@ -125,6 +131,8 @@ class LSMSLoss(nn.Module):
             loss = loss + self.lesion_weight * self._segment(output["lesion_logits"], lesion, unknown)
         if self.selection_weight:
             loss = loss + self.selection_weight * self._select(output["logits"].float(), meant, lesion)
+        if self.background_weight:
+            loss = loss + self.background_weight * self._spare(output["logits"].float(), lesion | unknown)
         if self.alignment is not None:
             loss = loss + self.alignment_weight * self.alignment(output, meant)
         return loss
@@ -137,6 +145,12 @@ class LSMSLoss(nn.Module):
             for region in (meant, lesion & ~meant)
         ]
         return torch.stack(means).mean()
+
+    def _spare(self, logits: Tensor, not_background: Tensor) -> Tensor:
+        """Cross-entropy on the pixels of each image that look most like a target, away from every lesion."""
+        near = F.max_pool2d(not_background.float(), 2 * BORDER + 1, stride=1, padding=BORDER) > 0
+        background = logits.masked_fill(near, SURE_OF_NOTHING).flatten(1)
+        return F.softplus(background.topk(min(NUM_HARDEST, background.shape[1]), dim=1).values).mean()
 
     def _segment(self, logits: Tensor, target: Tensor, unknown: Tensor) -> Tensor:
         """Dice + cross-entropy; an unknown pixel counts as rightly answered."""

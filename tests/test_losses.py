@@ -181,7 +181,7 @@ def test_the_loss_is_that_of_the_meant_lesions_of_every_lesion_and_of_the_alignm
     codes[:, :, 12:, 20:] = NOT_MEANT
     meant, lesion = codes == MEANT, codes > 0
     expected = segmentation_loss(output["logits"], meant, axes)
-    loss = functools.partial(LSMSLoss, batch_dice=batch_dice, selection_weight=0)
+    loss = functools.partial(LSMSLoss, batch_dice=batch_dice, selection_weight=0, background_weight=0)
     torch.testing.assert_close(loss(lesion_weight=0)(output, codes), expected)
     expected = expected + 0.5 * segmentation_loss(output["lesion_logits"], lesion, axes)
     torch.testing.assert_close(loss()(output, codes), expected)
@@ -202,6 +202,17 @@ def test_the_choice_among_lesions_weighs_what_is_meant_in_an_image_like_what_is_
     torch.testing.assert_close(chosen, 0.7 * expected / (2 * len(codes)))
     none = torch.zeros_like(label)
     assert LSMSLoss(selection_weight=0.7)(output, none) == LSMSLoss(selection_weight=0)(output, none)
+
+
+def test_the_hardest_background_pixels_away_from_lesions_count(label):
+    output, codes = training_output(), torch.zeros_like(label)
+    codes[0, :, :, 12:], codes[1, :, :, 12:], codes[2] = MEANT, NOT_MEANT, UNKNOWN
+    far = [slice(10), slice(10), slice(0), slice(None)]  # columns two pixels from any lesion
+    hardest = [image[..., columns].flatten() for image, columns in zip(output["logits"], far, strict=True)]
+    hardest = [logits.sort(descending=True).values[:64] for logits in hardest]
+    expected = sum((1 + logits.exp()).log().sum() / 64 for logits in hardest) / len(codes)
+    spared = LSMSLoss(background_weight=0.7)(output, codes) - LSMSLoss(background_weight=0)(output, codes)
+    torch.testing.assert_close(spared, 0.7 * expected)
 
 
 def test_unknown_pixels_count_nowhere(label):
