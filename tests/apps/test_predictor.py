@@ -7,11 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from stub import AFFINE, BODY_HU, BRIGHT_HU, DARK_HU, CountImages, config, scene, write_bundle
 
-from lsms_monai.cli import main
-from lsms_monai.data import phantom
 from lsms_monai.predictor import BundlePredictor
 
 DARK, BRIGHT = "the dark lesion", "the bright lesion"
@@ -211,29 +208,6 @@ def test_a_bundle_that_does_not_return_to_the_input_is_refused(tmp_path):
 def test_a_device_that_does_not_exist_is_refused(stub_bundle, device, message):
     with pytest.raises(ValueError, match=message):
         BundlePredictor(stub_bundle, device)
-
-
-def test_a_backend_that_does_not_exist_is_refused(stub_bundle):
-    with pytest.raises(ValueError, match="backend must be torch or onnx, got 'tensorflow'; take torch"):
-        BundlePredictor(stub_bundle, backend="tensorflow")
-
-
-@pytest.mark.slow
-def test_onnx_runtime_gives_the_masks_of_pytorch(tmp_path, repository):
-    models = tmp_path / "models"
-    models.mkdir()
-    (tmp_path / "configs").symlink_to(repository / "bundle" / "configs")
-    (models / "model.pt").symlink_to(repository / "bundle" / "models" / "model.pt")
-    exported = CliRunner().invoke(main, ["export", "onnx-split", "--bundle", str(tmp_path)])
-    assert exported.exit_code == 0, exported.output
-    made = phantom(np.random.default_rng(5), num_lesions=3)
-    answers = [
-        BundlePredictor(tmp_path, "cpu", backend=backend).predict(made.image, made.affine, [DARK, "the cyst"])
-        for backend in ("torch", "onnx")
-    ]
-    assert any(answer.mask.any() for answer in answers[0])
-    for one, other in zip(*answers, strict=True):
-        assert not (one.mask ^ other.mask).sum() > 0.001 * one.mask.sum()
 
 
 @pytest.fixture(scope="module")
