@@ -39,11 +39,14 @@ class BodyPosition(nn.Module):
             Maps to be added to the features [(B, C_i, H / s_i, W / s_i)].
         """
         coordinates = body_coordinates(image)
-        phases = [coordinates * (math.pi / 4 * 2**power) for power in range(NUM_FREQUENCIES)]
-        waves = torch.cat([wave for phase in phases for wave in (phase.sin(), phase.cos())], dim=1).to(image.dtype)
-        return [
-            project(F.avg_pool2d(waves, stride)) for project, stride in zip(self.project, self.strides, strict=True)
-        ]
+        rows, columns = (_waves(one).to(image.dtype) for one in (coordinates[:, 0, :, 0], coordinates[:, 1, 0]))
+        maps = []
+        for project, stride in zip(self.project, self.strides, strict=True):
+            of_rows, of_columns = (F.avg_pool1d(waves, stride) for waves in (rows, columns))
+            height, width = of_rows.shape[2], of_columns.shape[2]
+            pair = (of_rows[..., None].expand(-1, -1, -1, width), of_columns[:, :, None].expand(-1, -1, height, -1))
+            maps.append(project(torch.stack(pair, dim=2).flatten(1, 2)))  # (B, F, 2, h, w) -> (B, 2F, h, w)
+        return maps
 
 
 def body_coordinates(image: Tensor) -> Tensor:
@@ -65,3 +68,9 @@ def body_coordinates(image: Tensor) -> Tensor:
         spread = ((profile * (places - centre) ** 2).sum(dim=1, keepdim=True) + 1.0).sqrt()  # one pixel at least
         maps.append(((places - centre) / spread).unsqueeze(3 - axis).expand_as(mass))
     return torch.stack(maps, dim=1)
+
+
+def _waves(places: Tensor) -> Tensor:
+    """Sines and cosines of places (B, N), (B, 2 * NUM_FREQUENCIES, N)."""
+    phases = [places * (math.pi / 4 * 2**power) for power in range(NUM_FREQUENCIES)]
+    return torch.stack([wave for phase in phases for wave in (phase.sin(), phase.cos())], dim=1)
