@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lsms_monai.networks.layers import ChannelNorm
+from lsms_monai.networks.layers import ChannelNorm, recomputed
 from lsms_monai.networks.scale_mixers import FactorizedScaleMixer, GroupedScaleMixer, PooledScaleMixer
 
 MIXERS: dict[str, Callable[[int], nn.Module]] = {
@@ -27,16 +27,20 @@ class FullScaleDecoder(nn.Module):
         in_channels: channels C_i of the four feature maps, fine to coarse.
         embed_dim: channels D inside the decoder and of its output.
         mixer: "grouped", "pooled" or "factorized", see ``scale_mixers``.
+        use_checkpoint: in training, compute the mixer again in the backward pass instead of keeping what is inside it.
 
     Raises:
         ValueError: if the mixer is not one of the three.
     """
 
-    def __init__(self, in_channels: Sequence[int], embed_dim: int, *, mixer: str = "grouped") -> None:
+    def __init__(
+        self, in_channels: Sequence[int], embed_dim: int, *, mixer: str = "grouped", use_checkpoint: bool = False
+    ) -> None:
         super().__init__()
         if mixer not in MIXERS:
             raise ValueError(f"mixer must be one of {sorted(MIXERS)}, got {mixer!r}")
         self.out_channels = embed_dim
+        self.use_checkpoint = use_checkpoint
         self.enter = nn.ModuleList(nn.Conv2d(channels, embed_dim, 1) for channels in in_channels)
         self.mixer = MIXERS[mixer](embed_dim)
         self.merge = nn.ModuleList(nn.Conv2d(embed_dim + channels, embed_dim, 1) for channels in in_channels)
@@ -54,7 +58,8 @@ class FullScaleDecoder(nn.Module):
         """
         batch = features[-1].shape[0]  # words enter on the way down, so the coarsest map has the largest batch
         features = [feature.expand(batch, -1, -1, -1) for feature in features]
-        mixed = self.mixer([enter(feature) for enter, feature in zip(self.enter, features, strict=True)])
+        entered = [enter(feature) for enter, feature in zip(self.enter, features, strict=True)]
+        mixed = recomputed(self.mixer, entered, when=self.use_checkpoint and self.training)
         # A 1x1 convolution of the concatenated, up-sampled maps is the sum of up-sampled 1x1 convolutions.
         size = features[0].shape[2:]
         fused = sum(

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bricks that the encoder and the decoder share."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -31,3 +35,8 @@ class ConvFeedForward(nn.Sequential):
         self.depthwise = nn.Conv2d(hidden_channels, hidden_channels, 3, padding=1, groups=hidden_channels)
         self.act = nn.GELU()
         self.reduce = nn.Conv2d(hidden_channels, channels, 1)
+
+
+def recomputed(part: Callable[..., Any], *inputs: Any, when: bool) -> Any:
+    """Call `part`; if `when`, keep nothing inside it for the backward pass, which computes it again."""
+    return checkpoint(part, *inputs, use_reentrant=False) if when else part(*inputs)

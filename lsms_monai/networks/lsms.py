@@ -40,6 +40,7 @@ class LSMS(nn.Module):
         mixer: see ``FullScaleDecoder``.
         drop_path_rate: largest drop-path probability; None takes the variant's.
         alignment_channels: size P of the embeddings that the contrastive losses compare.
+        use_checkpoint: in training, compute blocks and mixer again in the backward pass: less memory, more time.
         default_input_ids: token ids of the expression used when none is given: exports and shape checks call the
             network with one tensor. Inference through this package always gives one.
 
@@ -62,6 +63,7 @@ class LSMS(nn.Module):
         mixer: str = "grouped",
         drop_path_rate: float | None = None,
         alignment_channels: int = 64,
+        use_checkpoint: bool = False,
         default_input_ids: Sequence[int] = DEFAULT_INPUT_IDS,
     ) -> None:
         super().__init__()
@@ -83,8 +85,11 @@ class LSMS(nn.Module):
             text_stages=text_stages,
             language_norm=language_norm,
             zero_init_gate=zero_init_gate,
+            use_checkpoint=use_checkpoint,
         )
-        self.decoder = FullScaleDecoder(self.encoder.out_channels, sizes["embed_dim"], mixer=mixer)
+        self.decoder = FullScaleDecoder(
+            self.encoder.out_channels, sizes["embed_dim"], mixer=mixer, use_checkpoint=use_checkpoint
+        )
         finest = self.encoder.strides[0]
         # Two maps, the meant lesions and every lesion; sub-pixel, as a lesion may be smaller than one finest cell.
         self.head = nn.Sequential(nn.Conv2d(sizes["embed_dim"], 2 * finest**2, 1), nn.PixelShuffle(finest))

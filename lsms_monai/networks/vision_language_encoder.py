@@ -8,7 +8,7 @@ from monai.networks.layers import DropPath
 from torch import Tensor, nn
 
 from lsms_monai.networks.body_position import BodyPosition
-from lsms_monai.networks.layers import ChannelNorm, ConvFeedForward
+from lsms_monai.networks.layers import ChannelNorm, ConvFeedForward, recomputed
 from lsms_monai.networks.scale_aware_attention import ScaleAwareVisionLanguageAttention
 
 LAYER_SCALE_INIT = 0.1
@@ -26,6 +26,7 @@ class VisionLanguageBlock(nn.Module):
         drop_path_rate: probability with which a residual branch is dropped in training.
         language_norm: see ``WordToPixelAttention``.
         zero_init_gate: see ``WordToPixelAttention``.
+        use_checkpoint: in training, compute both parts of the block again in the backward pass instead of keeping them.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class VisionLanguageBlock(nn.Module):
         drop_path_rate: float = 0.0,
         language_norm: str = "layer",
         zero_init_gate: bool = False,
+        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
+        self.use_checkpoint = use_checkpoint
         self.norm1 = nn.BatchNorm2d(channels)
         self.project_in = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.GELU())
         self.attention = ScaleAwareVisionLanguageAttention(
@@ -53,10 +56,14 @@ class VisionLanguageBlock(nn.Module):
 
     def forward(self, feature: Tensor, word_features: Tensor, attention_mask: Tensor) -> Tensor:
         """Shapes as in ``ScaleAwareVisionLanguageAttention.forward``."""
+        again = self.use_checkpoint and self.training  # not the batch norms: each would count the batch twice
         normed = self.norm1(feature)
-        attended = self.project_out(self.attention(self.project_in(normed), word_features, attention_mask)) + normed
+        attended = recomputed(self._attend, normed, word_features, attention_mask, when=again) + normed
         feature = feature + self.drop_path(self.scale1 * attended)
-        return feature + self.drop_path(self.scale2 * self.feed_forward(self.norm2(feature)))
+        return feature + self.drop_path(self.scale2 * recomputed(self.feed_forward, self.norm2(feature), when=again))
+
+    def _attend(self, normed: Tensor, word_features: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.project_out(self.attention(self.project_in(normed), word_features, attention_mask))
 
 
 class VisionLanguageEncoder(nn.Module):
@@ -75,6 +82,7 @@ class VisionLanguageEncoder(nn.Module):
             computed once for an image that is asked for several expressions.
         language_norm: see ``WordToPixelAttention``.
         zero_init_gate: see ``WordToPixelAttention``.
+        use_checkpoint: see ``VisionLanguageBlock``.
 
     Raises:
         ValueError: if the stage sequences differ in length or a text stage does not exist.
@@ -94,6 +102,7 @@ class VisionLanguageEncoder(nn.Module):
         text_stages: Sequence[int] = (0, 1, 2, 3),
         language_norm: str = "layer",
         zero_init_gate: bool = False,
+        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if not len(stage_channels) == len(depths) == len(mlp_ratios) == len(self.strides):
@@ -119,6 +128,7 @@ class VisionLanguageEncoder(nn.Module):
                         drop_path_rate=next(drop_path_rates),
                         language_norm=language_norm,
                         zero_init_gate=zero_init_gate,
+                        use_checkpoint=use_checkpoint,
                     )
                     for _ in range(depth)
                 )

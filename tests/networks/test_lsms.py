@@ -189,3 +189,25 @@ def test_an_exported_network_reads_the_words(network, expressions):
     exported = torch.export.export(network, (image, *expressions)).module()
     other = [tensor.flip(0) for tensor in expressions]
     torch.testing.assert_close(exported(1 - image, *other), network(1 - image, *other))
+
+
+def test_recomputing_keeps_less_and_learns_the_same(make_lsms, expressions):
+    learned, kept = [], []
+    for use_checkpoint in (False, True):
+        network = make_lsms(use_checkpoint=use_checkpoint).train()
+        for dropout in network.modules():
+            if isinstance(dropout, torch.nn.Dropout):
+                dropout.p = 0.0
+        saved = []
+        torch.manual_seed(5)
+        image = torch.rand(2, 1, 64, 64)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):  # noqa: B023
+            output = network(image, *expressions)
+        (output["logits"].sum() + output["lesion_logits"].square().sum()).backward()
+        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        learned.append(gradients | dict(network.named_buffers()))
+        kept.append(sum(saved))
+    assert kept[1] < 0.7 * kept[0]
+    assert learned[0].keys() == learned[1].keys()
+    for name, value in learned[0].items():
+        torch.testing.assert_close(learned[1][name], value, msg=name)
