@@ -8,9 +8,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from monai.networks.nets import BasicUNet, DynUNet, SwinUNETR
@@ -22,6 +22,7 @@ from lsms_monai.networks import LSMS
 
 NUM_TOKENS = 16  # word pieces of a usual expression
 LEVELS = 6
+Name = TypeVar("Name")
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "LSMS tiny": lambda: LSMS("tiny"),
     "LSMS small": lambda: LSMS("small"),
@@ -54,15 +55,15 @@ def count(network: nn.Module, arguments: tuple[Tensor, ...]) -> dict[str, Any]:
 
 
 def time_all(
-    prepared: dict[str, tuple[nn.Module, tuple[Tensor, ...]]], repeats: int, device: torch.device
-) -> dict[str, list[float]]:
-    """Milliseconds of each repeat; the models take turns, so that a busy moment of the machine hits all alike."""
-    times: dict[str, list[float]] = {name: [] for name in prepared}
+    prepared: Mapping[Name, tuple[Callable[..., Any], tuple[Any, ...]]], repeats: int, device: torch.device
+) -> dict[Name, list[float]]:
+    """Milliseconds of each repeat; the calls take turns, so that a busy moment of the machine hits all alike."""
+    times: dict[Name, list[float]] = {name: [] for name in prepared}
     for repeat in range(repeats + 1):
-        for name, (network, arguments) in prepared.items():
+        for name, (call, arguments) in prepared.items():
             _synchronize(device)
             start = time.perf_counter()
-            network(*arguments)
+            call(*arguments)
             _synchronize(device)
             if repeat > 0:  # the first round warms up
                 times[name].append(1000 * (time.perf_counter() - start))
@@ -75,13 +76,13 @@ def peak_memory_mib(name: str, size: int, device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats(device)
     else:
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
-    before = _status_mib("VmRSS")
+    before = status_mib("VmRSS")
     network, arguments = prepare(name, size, device)
     network(*arguments)
     _synchronize(device)
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1024**2, 1)
-    return round(_status_mib("VmHWM") - before, 1)
+    return round(status_mib("VmHWM") - before, 1)
 
 
 def measure(names: Sequence[str], size: int, repeats: int, device: torch.device) -> list[dict[str, Any]]:
@@ -102,7 +103,7 @@ def measure(names: Sequence[str], size: int, repeats: int, device: torch.device)
                 "ms_per_slice": round(statistics.median(times[name]), 1),
                 "ms_fastest": round(min(times[name]), 1),
                 "peak_memory_mib": float(peak.stdout),
-                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
                 "threads": torch.get_num_threads(),
                 "torch": torch.__version__,
             }
@@ -142,7 +143,7 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _status_mib(field: str) -> float:
+def status_mib(field: str) -> float:
     """A line of /proc/self/status, which Linux alone has."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
@@ -150,7 +151,8 @@ def _status_mib(field: str) -> float:
     raise RuntimeError(f"/proc/self/status must name {field}, but does not; measure on Linux")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks of volumes, of scaling and of training measure what they say."""
+
+import json
+
+import pytest
+import scaling
+import torch
+import training
+import volume
+from torch import nn
+
+from lsms_monai.predictor import BundlePredictor
+
+
+def test_a_power_law_is_found():
+    values = (1, 2, 5, 10)
+    factor, exponent = scaling.power(values, [3.0 * value**1.7 for value in values])
+    assert (factor, exponent) == pytest.approx((3.0, 1.7))
+
+
+def test_the_plain_loop_asks_for_every_slice_with_the_words():
+    asked = []
+
+    class Network(nn.Module):
+        def forward(self, *given):
+            asked.append([part.shape for part in given])
+            return given[0] - 0.5
+
+    words = (torch.ones(1, 4), torch.ones(1, 4))
+    masks = volume.loop(Network(), torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1), words)
+    assert asked == [[(1, 1, 1, 1), (1, 4), (1, 4)]] * 2
+    assert [mask.item() for mask in masks] == [False, True]
+
+
+def test_the_loop_at_the_spacing_of_the_bundle_sees_what_the_network_sees(repository):
+    image, affine = volume.volume(512, 2)
+    ways = volume.prepare(BundlePredictor(repository / "bundle", "cpu"), image, affine)
+    native, resampled = (ways[way][1][1] for way in volume.WAYS[:2])
+    assert native.shape == (2, 1, 512, 512)
+    assert resampled.shape == (2, 1, 193, 193)  # 511 steps of 0.75 mm are 191.6 of 2 mm
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "message"),
+    [
+        (volume, ["--slices", "0"], "--slices, --repeats and --threads must be positive"),
+        (scaling, ["--repeats", "0"], "--repeats and --threads must be positive"),
+        (training, ["--steps", "0"], "--steps and --threads must be positive"),
+    ],
+)
+def test_numbers_that_measure_nothing_are_refused(program, arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        program.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_training_is_measured_in_a_process_for_each_setting(capfd):
+    training.main(["--size", "64", "--batch", "2", "--steps", "2", "--variants", "tiny"])
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert [(record["bfloat16"], record["use_checkpoint"]) for record in records] == [
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
+    ]
+    assert all(record["samples_per_s"] > 0 and 0 < record["share_of_loading"] < 1 for record in records)
+
+
+@pytest.mark.slow
+def test_a_volume_is_measured_every_way(repository, capfd):
+    bundle = str(repository / "bundle")
+    volume.main(["--size", "512", "--slices", "1", "--repeats", "1", "--bundle", bundle])
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [record["way"] for record in records] == list(volume.WAYS)
+    assert all(record["seconds"] > 0 for record in records)
