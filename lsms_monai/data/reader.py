@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,14 @@ def _load(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     try:
         nifti = nibabel.Nifti1Image.from_filename(path)
         array = np.asanyarray(nifti.dataobj)
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError, HeaderDataError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, WrapStructError, zlib.error) as error:
         raise ValueError(f"{path} must be a NIfTI image that can be read, got: {error}; is the file whole?") from error
     if array.dtype.names:
         raise ValueError(f"{path} must have one grey value per voxel, got colours {array.dtype.names}; give a CT")

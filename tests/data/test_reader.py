@@ -117,8 +117,9 @@ def test_a_text_file_is_no_image(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii"])
-def test_broken_nifti_is_named(name, tmp_path):
-    (tmp_path / name).write_bytes(b"no image at all" * 50)
+@pytest.mark.parametrize("content", [b"no image at all" * 50, b"no image", b""])
+def test_broken_nifti_is_named(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match="must be a NIfTI image that can be read"):
         read(tmp_path / name)
 
@@ -126,6 +127,14 @@ def test_broken_nifti_is_named(name, tmp_path):
 def test_truncated_nifti_is_named(volume, lps_affine, write):
     path = write("ct.nii.gz", volume, lps_affine)
     path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="must be a NIfTI image that can be read"):
+        read(path)
+
+
+def test_a_spoilt_compression_is_named(volume, lps_affine, write):
+    path = write("ct.nii.gz", volume, lps_affine)
+    content = path.read_bytes()
+    path.write_bytes(content[:10] + b"\xff" * 10 + content[20:])  # the first ten bytes are gzip's header
     with pytest.raises(ValueError, match="must be a NIfTI image that can be read"):
         read(path)
 
