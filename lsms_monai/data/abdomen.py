@@ -7,7 +7,6 @@ import numpy as np
 
 from lsms_monai.data.body import (
     GALLBLADDER,
-    HEART,
     KIDNEY,
     LIVER,
     LUNG,
@@ -18,7 +17,7 @@ from lsms_monai.data.body import (
     Tissue,
     squared_radius,
 )
-from lsms_monai.data.trunk import draw_bowel, draw_great_vessels, draw_ribs, draw_spine, draw_trunk
+from lsms_monai.data.trunk import draw_bowel, draw_great_vessels, draw_heart, draw_ribs, draw_spine, draw_trunk
 
 DOME_MM = 85.0  # height of the diaphragm in the middle of the body
 
@@ -38,7 +37,7 @@ def draw_upper_abdomen(canvas: Canvas, tissue: Tissue) -> np.ndarray:
     if above.any():
         canvas.paint(inside & above, draw.uniform(-880, -780), LUNG)
         centre = draw.uniform((15, -40, DOME_MM + 15), (35, -25, DOME_MM + 25))
-        canvas.blob(centre, (55, 42, 40), tissue.cava, HEART, within=inside & above)
+        draw_heart(canvas, tissue, centre, np.array((55, 42, 40)), inside & above)
         inside &= ~above
     draw_bowel(canvas, (-60, -65, -100), (95, 10, -25), 12, inside)
     _left_organs(canvas, tissue, inside, body.size)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lsms_monai.data.body import AIR_HU, BLADDER, BONE, HEART, LUNG, MUSCLE, VESSEL, Canvas, Tissue
-from lsms_monai.data.trunk import Trunk, draw_bowel, draw_ribs, draw_spine, draw_table, draw_trunk
+from lsms_monai.data.body import AIR_HU, BLADDER, BONE, LUNG, MUSCLE, VESSEL, Canvas, Tissue
+from lsms_monai.data.trunk import Trunk, draw_bowel, draw_heart, draw_ribs, draw_spine, draw_table, draw_trunk
 
 
 def draw_chest(canvas: Canvas, tissue: Tissue) -> None:
@@ -44,9 +44,7 @@ def _heart(canvas: Canvas, tissue: Tissue, body: Trunk, spine_y: float) -> None:
     canvas.blob((-28 * size, -16, height + 90), (9, 10, 90), tissue.cava, VESSEL)
     canvas.blob((22 * size, spine_y - 20, 0), (*draw.uniform(10, 15, 2), 1e4), tissue.artery, VESSEL)
     centre, axes = np.array((24 * size, -26, height)), draw.uniform((52, 38, 52), (68, 52, 66)) * size
-    canvas.blob(centre, axes, 0.5 * (tissue.muscle + tissue.vessel), HEART, angle=0.6, within=body.cavity)
-    for shift, share, hu in (((20, -6, 0), 0.42, tissue.artery), ((-26, -4, 0), 0.45, tissue.cava)):
-        canvas.blob(centre + shift, axes * share, hu, HEART, angle=0.6, within=body.cavity)
+    draw_heart(canvas, tissue, centre, axes, body.cavity)
     if height < 40:
         canvas.blob((2, 8, height + 110), (9, 9, 60), AIR_HU + 10)
     canvas.blob((8, spine_y - 24, 0), (8, 6, 1e4), draw.uniform(30, 70))

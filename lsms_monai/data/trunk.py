@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lsms_monai.data.body import BONE, BOWEL, MUSCLE, VESSEL, Canvas, Tissue
+from lsms_monai.data.body import BONE, BOWEL, HEART, MUSCLE, VESSEL, Canvas, Tissue
 
 ARMS_DOWN_RATE = 0.15
 
@@ -136,6 +136,17 @@ def draw_great_vessels(canvas: Canvas, tissue: Tissue, size: float, y: float) ->
     if draw.random() < 0.25:
         canvas.blob((13 * size + axes[0] - 1, y - 25 * size, 0), (2, 4, 8), draw.uniform(350, 900), VESSEL)
     canvas.blob((-22 * size, y - 27, 0), (*draw.uniform(8, 15, 2), 1e4), tissue.cava, VESSEL)
+
+
+def draw_heart(canvas: Canvas, tissue: Tissue, centre: np.ndarray, axes: np.ndarray, within: np.ndarray) -> None:
+    """Paint a heart muscle around two ventricles and an atrium, whose blood is brighter or as bright."""
+    draw = canvas.generator
+    angle, blood = draw.uniform(0.3, 0.9), draw.uniform(*sorted((tissue.vessel, tissue.artery)), 3)
+    muscle = tissue.muscle + draw.uniform(0.2, 0.7) * (tissue.vessel - tissue.muscle)
+    canvas.blob(centre, axes, muscle, HEART, angle=angle, within=within)
+    places = draw.normal(((0.35, -0.1, 0), (-0.4, -0.25, 0), (-0.3, 0.35, 0)), 0.06) * axes
+    for place, share, hu in zip(places, draw.uniform(0.3, 0.58, (3, 3)), blood, strict=True):
+        canvas.blob(centre + place, axes * share, hu, HEART, angle=angle, within=within)
 
 
 def draw_bowel(canvas: Canvas, low: tuple, high: tuple, count: int, within: np.ndarray) -> None:

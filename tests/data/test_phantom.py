@@ -60,7 +60,7 @@ def test_regions_without_a_liver_have_no_lesions(region, shape):
 def test_regions_come_at_their_rates_and_a_volume_shows_the_liver():
     regions = [phantom(seed, shape=(8, 8, 1), spacing=(40.0, 40.0, 5.0)).region for seed in range(300)]
     for region, rate in REGION_RATES.items():
-        assert abs(regions.count(region) / 300 - rate) < 0.05
+        assert abs(regions.count(region) / 300 - rate) < 0.085  # three standard deviations
     assert {phantom(seed, shape=(8, 8, 2), spacing=(40.0, 40.0, 5.0)).region for seed in range(40)} == {"liver"}
 
 
@@ -107,7 +107,7 @@ def share_without_target(folder, **how):
 
 def test_some_expressions_mean_nothing_and_all_of_them_where_there_is_no_liver(tmp_path):
     assert 0.05 < share_without_target(tmp_path / "liver", region_rates={"liver": 1}) < 0.3
-    assert 0.15 < share_without_target(tmp_path / "default") < 0.45
+    assert 0.3 < share_without_target(tmp_path / "default") < 0.6
     assert share_without_target(tmp_path / "others", region_rates={"chest": 0.5, "thigh": 0.5}) == 1
 
 
