@@ -3,6 +3,7 @@
 
 import json
 
+import profile_modules
 import pytest
 import scaling
 import torch
@@ -10,6 +11,7 @@ import training
 import volume
 from torch import nn
 
+from lsms_monai.networks import LSMS
 from lsms_monai.predictor import BundlePredictor
 
 
@@ -41,11 +43,25 @@ def test_the_loop_at_the_spacing_of_the_bundle_sees_what_the_network_sees(reposi
     assert resampled.shape == (2, 1, 193, 193)  # 511 steps of 0.75 mm are 191.6 of 2 mm
 
 
+@torch.inference_mode()
+def test_the_parts_are_the_whole_network(monkeypatch):
+    monkeypatch.setattr(profile_modules, "ceilings", lambda: (100.0, 10.0))
+    network = LSMS("tiny").eval()
+    *parts, whole = profile_modules.measure(network, (torch.rand(1, 1, 64, 64), torch.arange(1000, 1008)[None]), 1)
+    assert sum(part["gmac"] for part in parts) == pytest.approx(whole["gmac"], abs=0.01)
+    assert sum(part["ms"] for part in parts) < whole["ms"] + 0.1  # rounding
+    assert all(part["ms"] > 0 and part["mib"] > 0 for part in parts)
+    refine = parts[-2]
+    assert refine["gmac"] == round(128 * 128 * 9 * 16 * 16 / 1e9, 3)
+    assert refine["floor_ms"] == pytest.approx(1e3 * refine["gmac"] / 100, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("program", "arguments", "message"),
     [
         (volume, ["--slices", "0"], "--slices, --repeats and --threads must be positive"),
         (scaling, ["--repeats", "0"], "--repeats and --threads must be positive"),
+        (profile_modules, ["--size", "0"], "--size, --repeats and --threads must be positive"),
         (training, ["--steps", "0"], "--steps and --threads must be positive"),
     ],
 )

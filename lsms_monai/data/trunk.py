@@ -141,7 +141,8 @@ def draw_great_vessels(canvas: Canvas, tissue: Tissue, size: float, y: float) ->
 def draw_heart(canvas: Canvas, tissue: Tissue, centre: np.ndarray, axes: np.ndarray, within: np.ndarray) -> None:
     """Paint a heart muscle around two ventricles and an atrium, whose blood is brighter or as bright."""
     draw = canvas.generator
-    angle, blood = draw.uniform(0.3, 0.9), draw.uniform(*sorted((tissue.vessel, tissue.artery)), 3)
+    low, high = sorted((tissue.vessel, tissue.artery))
+    angle, blood = draw.uniform(0.3, 0.9), draw.uniform(low, high, 3)
     muscle = tissue.muscle + draw.uniform(0.2, 0.7) * (tissue.vessel - tissue.muscle)
     canvas.blob(centre, axes, muscle, HEART, angle=angle, within=within)
     places = draw.normal(((0.35, -0.1, 0), (-0.4, -0.25, 0), (-0.3, 0.35, 0)), 0.06) * axes
