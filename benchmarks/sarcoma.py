@@ -5,7 +5,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,16 @@ def measure(name: str, folder: Path, settings: Mapping[str, Any]) -> tuple[dict[
     return record, list(zip(patients, dice, strict=True))
 
 
-def compare(names: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+def compare(names: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One record a model, with Dice over the test patients and, behind DynUNet, the difference to it."""
-    records, scores = [], {}
+    scores: dict[str, list[tuple[str, float]]] = {}
     for name in names:
         record, scores[name] = measure(name, folder / name, settings)
         record |= {"dice": estimate(scores[name]).to_dict()}
         if REFERENCE in scores and name != REFERENCE:
             pairs = zip(scores[name], scores[REFERENCE], strict=True)
             record["minus_dynunet"] = estimate((patient, own - other) for (patient, own), (_, other) in pairs).to_dict()
-        records.append(
-            {**record, "device": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-        )
-    return records
+        yield {**record, "device": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {"datalist": str(options.datalist.absolute()), "epochs": options.epochs}
     for record in compare(options.models, options.output.absolute(), settings):
         sys.stdout.write(json.dumps(record) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
