@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network as ONNX files that other programs run; each is checked against PyTorch before it is kept."""
+"""The network as files that other programs run; each is checked against PyTorch before it is kept."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +12,16 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
+from torch.nn import functional as F
 
 from lsms_monai.keys import ATTENTION_MASK, IMAGE, INPUT_IDS
 from lsms_monai.onnx_network import SEGMENTOR_FILE, TEXT_ENCODER_FILE, onnx_session
 
 TOLERANCE = 1e-3  # largest difference of a logit that counts as rounding
 WORD_FEATURES, LOGITS = "word_features", "logits"
-BANK_FILE = "expressions.npz"
+BANK_FILE, PT2_FILE = "expressions.npz", "model.pt2"
+STRIDE = 32  # of the coarsest map
 Sample = tuple[Tensor, Tensor, Tensor]
 OPSET = 18
 _WORDS_AXES = {0: "batch", 1: "tokens"}
@@ -89,6 +92,30 @@ def export_split_onnx(
     return found
 
 
+def export_pt2(
+    network: nn.Module, samples: Sequence[Sample], folder: Path, about: Mapping[str, str]
+) -> dict[Path, float]:
+    """Write `model.pt2` for ``torch.export.load``: image, input_ids, attention_mask -> logits.
+
+    Batch (up to 64) and number of words (from 2) are free, height and width are multiples of 32 from 64 to 1,024; the
+    samples are padded with 0 to such. `about` becomes its extra files. Arguments and errors as ``export_onnx``.
+    """
+    padded = [_padded(sample) for sample in samples]
+    bert: Any = network.get_submodule("text_encoder.model")
+    batch, tokens = Dim("batch", min=1, max=64), Dim("tokens", min=2, max=bert.config.max_position_embeddings)
+    height, width = (STRIDE * Dim(name, min=2, max=1024 // STRIDE) for name in ("rows", "columns"))
+    words = {0: batch, 1: tokens}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(
+            _with_plain_sizes(network), padded[0], dynamic_shapes=({0: batch, 2: height, 3: width}, words, words)
+        )
+    with _whole(folder / PT2_FILE) as path:
+        torch.export.save(exported, path, extra_files=dict(about))
+        difference = _check(PT2_FILE, torch.export.load(path).module(), network, padded)
+    return {folder / PT2_FILE: difference}
+
+
 def write_bank(folder: Path, expressions: Sequence[str], words: Sequence[tuple[Tensor, Tensor]]) -> Path:
     """Write the features of expressions, for clients that run `segmentor.onnx` alone.
 
@@ -132,6 +159,30 @@ def _write(
     model = onnx.load(path)
     onnx.helper.set_model_props(model, dict(about))
     onnx.save(model, path)
+
+
+def _padded(sample: Sample) -> Sample:
+    image, ids, mask = sample
+    missing = [max(-(-size // STRIDE) * STRIDE, 2 * STRIDE) - size for size in image.shape[2:]]
+    return F.pad(image, (0, missing[1], 0, missing[0])), ids, mask
+
+
+def _with_plain_sizes(network: nn.Module) -> nn.Module:
+    """Copy a network so that each size in it is a whole multiple of those of the coarsest map.
+
+    A 3x3 convolution of stride 2 never reaches the padding behind an even number of rows. Without it the size of the
+    result is half of the input's without rounding, and export takes a minute; with it, it did not end within ten.
+    """
+    network = deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
+            module.padding = (0, 0)
+            module.register_forward_pre_hook(_pad_before)
+    return network
+
+
+def _pad_before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
+    return (F.pad(inputs[0], (1, 0, 1, 0)),)
 
 
 def _runner(path: Path) -> Callable[..., Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lsms_monai.exports import export_onnx, export_split_onnx, write_bank
+from lsms_monai.exports import export_onnx, export_pt2, export_split_onnx, write_bank
 from lsms_monai.networks import LSMS
 from lsms_monai.onnx_network import WEIGHTS_KEY, OnnxNetwork, weights_hash
 
@@ -47,6 +47,22 @@ def test_one_file_takes_image_and_words_of_any_size(network, tmp_path):
     model = onnx.load(path)
     assert [part.name for part in model.graph.input] == ["image", "input_ids", "attention_mask"]
     assert {part.key: part.value for part in model.metadata_props} == {"a": "b"}
+
+
+@torch.inference_mode()
+def test_the_exported_program_takes_any_batch_words_and_multiples_of_32(network, tmp_path):
+    ((path, difference),) = export_pt2(
+        network, [sample(2, 96, 127, 7), sample(1, 37, 61, 5)], tmp_path, {"a": "b"}
+    ).items()
+    assert difference < 1e-4
+    assert list(tmp_path.iterdir()) == [path]
+    files = {"a": ""}
+    program = torch.export.load(path, extra_files=files).module()
+    assert files == {"a": "b"}
+    for asked in (sample(3, 64, 160, 11), sample(1, 96, 64, 2)):
+        torch.testing.assert_close(program(*asked), network(*asked), rtol=1e-4, atol=1e-4)
+    with pytest.raises(AssertionError, match="Guard failed"):
+        program(*sample(1, 65, 64, 3))
 
 
 def test_exporting_leaves_the_network_as_it_was(network, models):

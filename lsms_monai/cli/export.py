@@ -10,7 +10,7 @@ import click
 
 from lsms_monai.cli.shell import bundle_option, default_bundle, plain_errors, plain_warnings, say_that_it_loads
 
-FORMATS = ("onnx", "onnx-split")
+FORMATS = ("onnx", "onnx-split", "pt2")
 
 
 @click.command()
@@ -31,6 +31,8 @@ def export(format_name: str, expressions: tuple[str, ...], output_dir: Path | No
       onnx        model.onnx: image and words in, logits out
       onnx-split  text_encoder.onnx and segmentor.onnx: a client that keeps the features of its words needs the
                   second one alone. Each EXPRESSION goes into expressions.npz with its features
+      pt2         model.pt2 for torch.export.load: as onnx, but height and width are multiples of 32 from 64 to 1,024
+                  (pad with 0 below and to the right); takes about a minute
 
     Batch, height, width and number of words are free. The image is what the preprocessing of configs/inference.json
     gives; that file, metadata.json and the hash of the weights lie in each exported file. A file is kept only if it
@@ -49,8 +51,8 @@ def export(format_name: str, expressions: tuple[str, ...], output_dir: Path | No
 
         bundle = bundle or default_bundle()
         folder = output_dir or bundle / "models"
-        write = {"onnx": exports.export_onnx, "onnx-split": exports.export_split_onnx}
-        network, prepare_text, samples, about = _parts(bundle)
+        write = {"onnx": exports.export_onnx, "onnx-split": exports.export_split_onnx, "pt2": exports.export_pt2}
+        network, prepare_text, samples, about = read_parts(bundle)
         folder.mkdir(parents=True, exist_ok=True)
         for path, difference in write[format_name](network, samples, folder, about).items():
             click.echo(f"{path}: {path.stat().st_size / 1024**2:.1f} MiB, within {difference:.1g} of PyTorch")
@@ -59,8 +61,8 @@ def export(format_name: str, expressions: tuple[str, ...], output_dir: Path | No
             click.echo(f"{exports.write_bank(folder, expressions, words)}: {len(words)} expressions")
 
 
-def _parts(bundle: Path) -> tuple[Any, Callable[[str], tuple[Any, Any]], list[Any], dict[str, str]]:
-    """The network, what turns words into ids and mask, inputs to check with, and what belongs into the files."""
+def read_parts(bundle: Path) -> tuple[Any, Callable[[str], tuple[Any, Any]], list[Any], dict[str, str]]:
+    """Read a bundle: the network, what turns words into ids and mask, inputs to check with, texts for the files."""
     from monai.transforms import Compose, LoadImaged
 
     from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
