@@ -58,7 +58,7 @@ def run_config(small_text_encoder):
 
     def run(*names, **overrides):
         files = [str(REPOSITORY / "bundle" / "configs" / f"{name}.json") for name in names]
-        kind = "infer" if names == ("inference",) else "train"
+        kind = "infer" if names[0] == "inference" else "train"
         settings = {**small, **(training if kind == "train" else {}), **overrides}
         workflow = ConfigWorkflow(files, workflow_type=kind, logging_file=False, **settings)
         workflow.initialize()

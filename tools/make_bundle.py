@@ -21,6 +21,7 @@ REQUIRED = (
     "configs/metadata.json",
     "configs/logging.conf",
     "configs/inference.json",
+    "configs/inference_trt.json",
     "configs/train.json",
     "configs/evaluate.json",
     "configs/multi_gpu_train.json",

@@ -18,8 +18,9 @@ SETS = {
     "sarcoma": ["train", "sarcoma", "evaluate"],
     "dynunet": ["train", "sarcoma", "dynunet", "evaluate"],
     "inferring": ["inference"],
+    "inferring_trt": ["inference", "inference_trt"],
 }
-OVERLAYS = ["evaluate", "multi_gpu_train", "sarcoma", "dynunet"]
+OVERLAYS = {"evaluate": "train", "multi_gpu_train": "train", "inference_trt": "inference"}
 # The device and the place of the bundle are idioms of the model zoo.
 IDIOMS = ("$torch.device(", "$'bundle' if os.path.isdir(")
 KNOB_TYPES = (str, int, float, bool, list, type(None))
@@ -81,9 +82,9 @@ def test_expressions_are_short_and_call_at_most_one_thing(name):
         assert not any(isinstance(node, (ast.Lambda, ast.ListComp, ast.DictComp, ast.IfExp)) for node in nodes), text
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_overlays_hold_only_differences(name):
-    base = ConfigParser(read("train"))
+@pytest.mark.parametrize(("name", "base"), OVERLAYS.items())
+def test_overlays_hold_only_differences(name, base):
+    base = ConfigParser(read(base))
     for key, value in read(name).items():
         assert key not in base or base.get(key) != value, f"{name}.json repeats {key}"
 
