@@ -164,7 +164,8 @@ def _write(
 def _padded(sample: Sample) -> Sample:
     image, ids, mask = sample
     missing = [max(-(-size // STRIDE) * STRIDE, 2 * STRIDE) - size for size in image.shape[2:]]
-    return F.pad(image, (0, missing[1], 0, missing[0])), ids, mask
+    # a part of a longer row would keep the program from more words than that row has
+    return F.pad(image, (0, missing[1], 0, missing[0])), ids.contiguous(), mask.contiguous()
 
 
 def _with_plain_sizes(network: nn.Module) -> nn.Module:
