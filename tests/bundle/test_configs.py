@@ -20,7 +20,8 @@ SETS = {
     "inferring": ["inference"],
     "inferring_trt": ["inference", "inference_trt"],
 }
-OVERLAYS = {"evaluate": "train", "multi_gpu_train": "train", "inference_trt": "inference"}
+OVERLAYS = {"evaluate": "train", "multi_gpu_train": "train", "sarcoma": "train", "dynunet": "train"}
+OVERLAYS["inference_trt"] = "inference"
 # The device and the place of the bundle are idioms of the model zoo.
 IDIOMS = ("$torch.device(", "$'bundle' if os.path.isdir(")
 KNOB_TYPES = (str, int, float, bool, list, type(None))
