@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{options.datalist}, {options.epochs}"
         )
     torch.set_num_threads(options.threads)
+    logging.disable(logging.WARNING)  # MONAI logs to the standard output
     settings = {"datalist": str(options.datalist.absolute()), "epochs": options.epochs}
     for record in compare(options.models, options.output.absolute(), settings):
         sys.stdout.write(json.dumps(record) + "\n")

@@ -2,6 +2,8 @@
 """Conventional segmentation of real lesions: the data set, the overlays, and the comparison with DynUNet."""
 
 import json
+import logging
+import sys
 
 import make_sarcoma_set
 import nibabel
@@ -155,3 +157,21 @@ def test_without_data_the_benchmark_says_how_to_make_it(tmp_path, capsys):
     with pytest.raises(SystemExit):
         sarcoma.main(["--datalist", str(tmp_path / "datalist.json")])
     assert "--datalist must be a file that tools/make_sarcoma_set.py wrote" in capsys.readouterr().err
+
+
+def test_the_output_is_one_json_line_a_model(datalist, tmp_path, monkeypatch, capfd):
+    def log_and_score(name, folder, settings):
+        logging.getLogger("monai").warning("on the standard output")
+        return {"model": name}, [("a", 0.5), ("b", 0.7)]
+
+    handler = logging.StreamHandler(sys.stdout)
+    monkeypatch.setattr(logging.getLogger("monai"), "handlers", [handler])
+    monkeypatch.setattr(sarcoma, "measure", log_and_score)
+    monkeypatch.setattr(sarcoma.torch, "set_num_threads", lambda number: None)
+    try:
+        sarcoma.main(["--datalist", str(datalist), "--output", str(tmp_path), "--models", "dynunet", "lsms"])
+    finally:
+        logging.disable(logging.NOTSET)
+    records = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [record["model"] for record in records] == ["dynunet", "lsms"]
+    assert records[1]["minus_dynunet"]["value"] == 0
