@@ -24,8 +24,10 @@ def measure(settings: dict[str, Any], steps: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         parser = ConfigParser()
         parser.read_config(CONFIG)
-        own = {"phantom_dir": f"{folder}/phantom", "num_phantoms": 24, "output_dir": folder, "pretrained_text": False}
-        parser.update({**own, **settings, "epochs": 1, "epoch_length": steps + 1, "train#handlers": []})
+        num_phantoms = (steps + 1) * settings["batch_size"]  # each has several expressions: enough for one pass
+        own = {"phantom_dir": f"{folder}/phantom", "num_phantoms": num_phantoms, "output_dir": folder}
+        short = {"pretrained_text": False, "epochs": 1, "epoch_length": steps + 1, "train#handlers": []}
+        parser.update({**own, **short, **settings})
         before = status_mib("VmRSS")
         trainer, profiler = parser.get_parsed_content("train#trainer"), BasicTimeProfiler()
         profiler.attach(trainer)

@@ -4,9 +4,11 @@
 from lsms_monai.transforms.ct import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
 from lsms_monai.transforms.mirror import RandMirrord
 from lsms_monai.transforms.text import SelectExpressiond, TokenizeExpressiond
+from lsms_monai.transforms.volume import LowerVolumeOddsd
 
 __all__ = [
     "CheckCTd",
+    "LowerVolumeOddsd",
     "RandMirrord",
     "ResampleKeysd",
     "SelectExpressiond",

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each part of LSMS is worth: train with one part changed, on phantoms: one JSON line a row and seed."""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from latency import processor
+from sarcoma import run
+
+# What a row changes in `train.json`.
+ROWS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "without_text": {"network_def#text_stages": [], "alignment_weight": 0.0},
+    "text_in_the_loss_alone": {"network_def#text_stages": []},
+    "text_in_the_coarse_stages": {"network_def#text_stages": [2, 3]},
+    "frozen_text_encoder": {"network_def#trainable_text_layers": 0},
+    "pooled_mixer": {"network_def#mixer": "pooled"},
+    "factorized_mixer": {"network_def#mixer": "factorized"},
+    "without_contrastive_loss": {"alignment_weight": 0.0},
+    "text_to_pixel_loss": {"loss#alignment#_target_": "lsms_monai.losses.TextToPixelContrastiveLoss"},
+    "small": {"variant": "small"},
+}
+# The same for every row, whatever its seed: phantoms and the size at which they are seen.
+COMMON = {
+    "spacing": [2.5, 2.5, -1.0],
+    "image_size": [128, 96],
+    "epochs": 1,
+    "train#data#seed": 0,
+    "validate#dataset#data#seed": 0,
+}
+WORDINGS = ("matched", "shuffled", "contradicted")
+
+
+def measure(row: str, seed: int, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Train one row from random weights and ask it for the test phantoms in each wording.
+
+    Args:
+        row: of `ROWS`.
+        seed: of weights and order of the samples.
+        folder: for weights and scores.
+        settings: of the knobs, beyond `COMMON`.
+    """
+    settings = {**COMMON, **settings, **ROWS[row], "seed": seed}
+    start = time.perf_counter()
+    run(["train"], {**settings, "output_dir": str(folder)})
+    minutes = (time.perf_counter() - start) / 60
+    places = {"weights": str(folder / "model.pt"), "output_dir": str(folder / "test")}
+    record: dict[str, Any] = {"row": row, "seed": seed, "steps": settings["epoch_length"], "minutes": round(minutes, 1)}
+    for wording in WORDINGS:
+        tested = run(["train", "evaluate"], {**settings, **places, "wording": wording})
+        metrics = tested.get_parsed_content("validate#evaluator").state.metrics
+        record[wording] = {
+            "dice": round(metrics["val_mean_dice"], 3),
+            "dice_of_others": round(metrics["val_dice_of_others"], 3),
+        }
+    return {**record, "device": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one JSON line a row and seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("runs/ablation"), help="folder for phantoms and weights")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="which to train")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1], help="each row is trained with each of them")
+    parser.add_argument("--steps", type=int, default=300, help="of 8 slices")
+    parser.add_argument("--phantoms", type=int, default=800, help="80 %% are trained on, 10 %% are for the test")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of PyTorch on the CPU")
+    options = parser.parse_args(arguments)
+    if min(options.steps, options.phantoms, options.threads) < 1:
+        parser.error("--steps, --phantoms and --threads must be positive")
+    torch.set_num_threads(options.threads)
+    logging.disable(logging.WARNING)  # MONAI logs to the standard output
+    output = options.output.absolute()
+    settings = {
+        "phantom_dir": str(output / "phantom"),
+        "num_phantoms": options.phantoms,
+        "epoch_length": options.steps,
+    }
+    for seed in options.seeds:
+        for row in options.rows:
+            record = measure(row, seed, output / f"{row}_{seed}", settings)
+            sys.stdout.write(json.dumps(record) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
