@@ -33,5 +33,5 @@ def test_the_place_in_the_patient_is_kept():
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, float("nan")])
 def test_a_ratio_that_is_none_is_refused(ratio):
-    with pytest.raises(ValueError, match="ratio must be above 0, got .*; 1 changes nothing"):
+    with pytest.raises(ValueError, match=r"ratio must be above 0, got .*; 1 changes nothing"):
         LowerVolumeOddsd("pred", ratio=ratio)
