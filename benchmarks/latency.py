@@ -18,33 +18,63 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from lsms_monai.inferers import ExpressionSliceInferer, keep_in_bfloat16
+from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, INPUT_IDS
 from lsms_monai.networks import LSMS
+from lsms_monai.transforms import TokenizeExpressiond
 
 NUM_TOKENS = 16  # word pieces of a usual expression
+EXPRESSION_16 = "the second largest solid hypodense lesion in the right lobe"  # as many
 LEVELS = 6
 Name = TypeVar("Name")
+
+
+class EndToEnd(nn.Module):
+    """LSMS as `BundlePredictor` asks it: tokenise, encode, segment, threshold.
+
+    Args:
+        variant: of LSMS.
+        bfloat16: see ``ExpressionSliceInferer``.
+    """
+
+    def __init__(self, variant: str, *, bfloat16: bool) -> None:
+        super().__init__()
+        self.network = LSMS(variant)
+        nn.utils.convert_conv2d_weight_memory_format(self.network, torch.channels_last)
+        self.tokenize = TokenizeExpressiond()
+        self.inferer = ExpressionSliceInferer(bfloat16=bfloat16)
+        if bfloat16:
+            keep_in_bfloat16(self.network)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image (1, 1, H, W) in 0..1 in, mask (1, 1, H, W) out."""
+        words = self.tokenize({EXPRESSION: EXPRESSION_16})
+        ids, attention_mask = (words[key][None] for key in (INPUT_IDS, ATTENTION_MASK))
+        logits: Tensor = self.inferer(image, self.network, input_ids=ids, attention_mask=attention_mask)
+        return logits.sigmoid() >= 0.5
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
-    "LSMS tiny": lambda: LSMS("tiny"),
-    "LSMS small": lambda: LSMS("small"),
+    "LSMS tiny": lambda: EndToEnd("tiny", bfloat16=False),
+    "LSMS tiny, bfloat16": lambda: EndToEnd("tiny", bfloat16=True),
+    "LSMS small": lambda: EndToEnd("small", bfloat16=False),
+    "LSMS small, bfloat16": lambda: EndToEnd("small", bfloat16=True),
     "DynUNet": lambda: DynUNet(2, 1, 1, [3] * LEVELS, [1] + [2] * (LEVELS - 1), [2] * (LEVELS - 1)),
     "SwinUNETR": lambda: SwinUNETR(1, 1, feature_size=24, spatial_dims=2),
     "BasicUNet": lambda: BasicUNet(2, 1, 1),
 }
+REFERENCE = "DynUNet"
 
 
 def prepare(name: str, size: int, device: torch.device) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """Build a model for inference and the arguments of one slice (1, 1, size, size), for LSMS with one expression."""
-    network = MODELS[name]().eval().to(device)
-    image = torch.rand(1, 1, size, size, device=device)
-    if not isinstance(network, LSMS):
-        return network, (image,)
-    return network, (image, torch.arange(1000, 1000 + NUM_TOKENS, device=device).unsqueeze(0))
+    """Build a model for inference and its argument, one slice (1, 1, size, size)."""
+    return MODELS[name]().eval().to(device), (torch.rand(1, 1, size, size, device=device),)
 
 
 def count(network: nn.Module, arguments: tuple[Tensor, ...]) -> dict[str, Any]:
     """Parameters in millions, those of the text encoder apart, and GMAC (10^9 multiply-accumulates) of one slice."""
     in_all = _num_parameters(network)
-    in_text_encoder = _num_parameters(network.text_encoder) if isinstance(network, LSMS) else 0
+    in_text_encoder = _num_parameters(network.network.text_encoder) if isinstance(network, EndToEnd) else 0
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # fused attention goes uncounted
         network(*arguments)
     return {
@@ -90,6 +120,7 @@ def measure(names: Sequence[str], size: int, repeats: int, device: torch.device)
     prepared = {name: prepare(name, size, device) for name in names}
     counts = {name: count(*prepared[name]) for name in names}
     times = time_all(prepared, repeats, device)
+    reference = statistics.median(times[REFERENCE]) if REFERENCE in times else None
     records = []
     for name in names:
         command = [sys.executable, __file__, "--peak-of", name, "--size", str(size), "--device", str(device)]
@@ -102,6 +133,7 @@ def measure(names: Sequence[str], size: int, repeats: int, device: torch.device)
                 **counts[name],
                 "ms_per_slice": round(statistics.median(times[name]), 1),
                 "ms_fastest": round(min(times[name]), 1),
+                "times_dynunet": round(statistics.median(times[name]) / reference, 2) if reference else None,
                 "peak_memory_mib": float(peak.stdout),
                 "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
                 "threads": torch.get_num_threads(),

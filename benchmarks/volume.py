@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lsms_monai.data import phantom
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, INPUT_IDS
+from lsms_monai.networks import LSMS
 from lsms_monai.predictor import BundlePredictor
 from lsms_monai.transforms import TokenizeExpressiond
 
@@ -39,9 +40,10 @@ def prepare(predictor: BundlePredictor, image: np.ndarray, affine: np.ndarray) -
     words = said[INPUT_IDS][None], said[ATTENTION_MASK][None]
     hu = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
     native, resampled = hu.clamp(0, 200)[:, None] / 200, _resampled(predictor, image, affine)
+    plain = LSMS("tiny").eval()  # that of the predictor may keep its weights in bfloat16
     calls = (
-        (loop, (predictor.network, native, words)),
-        (loop, (predictor.network, resampled, words)),
+        (loop, (plain, native, words)),
+        (loop, (plain, resampled, words)),
         (predictor.predict, (image, affine, EXPRESSIONS[:1])),
         (predictor.predict, (image, affine, EXPRESSIONS)),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
-from torch import Tensor
+from torch import Tensor, nn
 
 from lsms_monai.keys import ATTENTION_MASK, INPUT_IDS
 
@@ -51,10 +51,7 @@ class ExpressionSliceInferer(Inferer):
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if images.ndim not in (4, 5):
             raise ValueError(f"inputs must be (B, C, H, W) or (B, C, H, W, D), got {tuple(images.shape)}")
-        bfloat16 = self.bfloat16
-        if bfloat16 is None:
-            bfloat16 = images.device.type == "cpu" and multiplies_bfloat16()
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.computes_in_bfloat16(images.device)):
             if images.ndim == 4:
                 return _as_float32(network(images, input_ids, attention_mask))
             words = _read(network, input_ids, attention_mask)
@@ -65,6 +62,12 @@ class ExpressionSliceInferer(Inferer):
                 for i, volume in enumerate(images)
             ]
         return torch.cat(volumes)
+
+    def computes_in_bfloat16(self, device: torch.device) -> bool:
+        """Whether images on this device go through the network in bfloat16."""
+        if self.bfloat16 is None:
+            return device.type == "cpu" and multiplies_bfloat16()
+        return self.bfloat16
 
     def _volume(self, volume: Tensor, network: Callable[..., Tensor], words: dict[str, Tensor]) -> Tensor:
         """Logits (N, 1, H, W, D) of one volume (C, H, W, D) for N expressions."""
@@ -103,6 +106,16 @@ def multiplies_bfloat16() -> bool:
     """
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def keep_in_bfloat16(network: nn.Module) -> None:
+    """Round the weights of convolutions and linear layers to bfloat16 once, which autocast would do in every call.
+
+    The results are the same to the bit as long as the network runs in bfloat16.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.to(torch.bfloat16)
 
 
 def _read(network: Any, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:

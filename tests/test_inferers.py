@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import copy
+
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.inferers import SliceInferer
 from torch import nn
 
-from lsms_monai.inferers import ExpressionSliceInferer, multiplies_bfloat16
+from lsms_monai.inferers import ExpressionSliceInferer, keep_in_bfloat16, multiplies_bfloat16
 from lsms_monai.networks import LSMS
 
 IDS = torch.tensor([[5, 6, 7], [8, 9, 0]])
@@ -91,7 +93,7 @@ def test_one_volume_may_be_asked_for_several_expressions_slice_by_slice(stub, sw
 def test_words_are_read_once_for_a_volume(lsms, shape):
     volume, read = torch.rand(shape), []
     handle = lsms.text_encoder.register_forward_hook(lambda module, inputs, output: read.append(len(output)))
-    answer = ExpressionSliceInferer(sw_batch_size=1)(volume, lsms, input_ids=IDS, attention_mask=MASK)
+    answer = ExpressionSliceInferer(sw_batch_size=1, bfloat16=False)(volume, lsms, input_ids=IDS, attention_mask=MASK)
     handle.remove()
     assert read == [2]
     for i in range(2):
@@ -138,7 +140,7 @@ def test_slices_go_through_the_network_in_chunks(stub, sw_batch_size, chunks):
 def test_a_volume_is_answered_slice_by_slice(lsms):
     volume = torch.rand(1, 1, 37, 29, 3)
     given = {"input_ids": IDS[:1], "attention_mask": MASK[:1]}
-    answer = ExpressionSliceInferer(sw_batch_size=2)(volume, lsms, **given)
+    answer = ExpressionSliceInferer(sw_batch_size=2, bfloat16=False)(volume, lsms, **given)
     for k in range(3):
         torch.testing.assert_close(answer[..., k], lsms(volume[..., k], **given), rtol=1e-4, atol=1e-5)
 
@@ -195,3 +197,12 @@ def test_gradients_pass_through(stub):
     image = torch.rand(2, 1, 5, 7, requires_grad=True)
     ExpressionSliceInferer()(image, stub, input_ids=IDS, attention_mask=MASK).sum().backward()
     assert image.grad.all()
+
+
+def test_weights_kept_in_bfloat16_give_the_same_to_the_bit(lsms):
+    image = with_meta(torch.rand(2, 1, 32, 32), ids=IDS, mask=MASK)
+    kept = copy.deepcopy(lsms)
+    keep_in_bfloat16(kept)
+    assert kept.head[0].weight.dtype == torch.bfloat16
+    expected, answer = (ExpressionSliceInferer(bfloat16=True)(image, network) for network in (lsms, kept))
+    torch.testing.assert_close(answer, expected, rtol=0, atol=0)
