@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lsms_monai.inferers import ExpressionSliceInferer, keep_in_bfloat16
+from lsms_monai.inferers import ExpressionSliceInferer
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, INPUT_IDS
 from lsms_monai.networks import LSMS
 from lsms_monai.transforms import TokenizeExpressiond
@@ -43,8 +43,7 @@ class EndToEnd(nn.Module):
         nn.utils.convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.tokenize = TokenizeExpressiond()
         self.inferer = ExpressionSliceInferer(bfloat16=bfloat16)
-        if bfloat16:
-            keep_in_bfloat16(self.network)
+        self.inferer.prepare(self.network, torch.device("cpu"))
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (1, 1, H, W) in 0..1 in, mask (1, 1, H, W) out."""

@@ -51,7 +51,8 @@ class ExpressionSliceInferer(Inferer):
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if images.ndim not in (4, 5):
             raise ValueError(f"inputs must be (B, C, H, W) or (B, C, H, W, D), got {tuple(images.shape)}")
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.computes_in_bfloat16(images.device)):
+        bfloat16 = self._in_bfloat16(images.device)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
             if images.ndim == 4:
                 return _as_float32(network(images, input_ids, attention_mask))
             words = _read(network, input_ids, attention_mask)
@@ -63,8 +64,22 @@ class ExpressionSliceInferer(Inferer):
             ]
         return torch.cat(volumes)
 
-    def computes_in_bfloat16(self, device: torch.device) -> bool:
-        """Whether images on this device go through the network in bfloat16."""
+    def prepare(self, network: nn.Module, device: torch.device) -> None:
+        """Where this inferer computes in bfloat16, round the weights of convolutions and linear layers to it for good.
+
+        Autocast would do so in every call. The results are the same to the bit, but this inferer alone can use the
+        network from then on.
+
+        Args:
+            network: is changed.
+            device: of the images.
+        """
+        if self._in_bfloat16(device):
+            for module in network.modules():
+                if isinstance(module, (nn.Conv2d, nn.Linear)):
+                    module.to(torch.bfloat16)
+
+    def _in_bfloat16(self, device: torch.device) -> bool:
         if self.bfloat16 is None:
             return device.type == "cpu" and multiplies_bfloat16()
         return self.bfloat16
@@ -106,16 +121,6 @@ def multiplies_bfloat16() -> bool:
     """
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
-
-
-def keep_in_bfloat16(network: nn.Module) -> None:
-    """Round the weights of convolutions and linear layers to bfloat16 once, which autocast would do in every call.
-
-    The results are the same to the bit as long as the network runs in bfloat16.
-    """
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.to(torch.bfloat16)
 
 
 def _read(network: Any, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:

@@ -20,7 +20,6 @@ from lsms_monai.answer import Answer
 from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
 from lsms_monai.components import Components, find_components, paint
 from lsms_monai.data.normalization import unknown_words
-from lsms_monai.inferers import ExpressionSliceInferer, keep_in_bfloat16
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PRED
 from lsms_monai.onnx_network import OnnxNetwork
 from lsms_monai.resolution import Plan, plan, resolve
@@ -63,10 +62,8 @@ class BundlePredictor:
         load_weights(self.network, folder / "models" / "model.pt")
         if backend == "onnx":
             self.network = OnnxNetwork(folder / "models")
-        self.network.eval()
-        self.inferer: ExpressionSliceInferer = parts["inferer"]
-        if backend == "torch" and self.inferer.computes_in_bfloat16(self.device):
-            keep_in_bfloat16(self.network)
+        self.inferer = parts["inferer"]
+        self.inferer.prepare(self.network.eval(), self.device)
         self.threshold = float(parts["threshold"])
         self.existence_threshold = float(parts["existence_threshold"])
         self._prepare_image, self._prepare_text = split_transforms(

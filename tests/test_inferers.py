@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 from monai.inferers import SliceInferer
 from torch import nn
 
-from lsms_monai.inferers import ExpressionSliceInferer, keep_in_bfloat16, multiplies_bfloat16
+from lsms_monai.inferers import ExpressionSliceInferer, multiplies_bfloat16
 from lsms_monai.networks import LSMS
 
 IDS = torch.tensor([[5, 6, 7], [8, 9, 0]])
@@ -199,10 +199,10 @@ def test_gradients_pass_through(stub):
     assert image.grad.all()
 
 
-def test_weights_kept_in_bfloat16_give_the_same_to_the_bit(lsms):
-    image = with_meta(torch.rand(2, 1, 32, 32), ids=IDS, mask=MASK)
-    kept = copy.deepcopy(lsms)
-    keep_in_bfloat16(kept)
-    assert kept.head[0].weight.dtype == torch.bfloat16
-    expected, answer = (ExpressionSliceInferer(bfloat16=True)(image, network) for network in (lsms, kept))
-    torch.testing.assert_close(answer, expected, rtol=0, atol=0)
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_weights_rounded_once_give_the_same_to_the_bit(lsms, bfloat16):
+    image, inferer = with_meta(torch.rand(2, 1, 32, 32)), ExpressionSliceInferer(bfloat16=bfloat16)
+    prepared = copy.deepcopy(lsms)
+    inferer.prepare(prepared, torch.device("cpu"))
+    assert prepared.head[0].weight.dtype == (torch.bfloat16 if bfloat16 else torch.float32)
+    torch.testing.assert_close(inferer(image, prepared), inferer(image, lsms), rtol=0, atol=0)

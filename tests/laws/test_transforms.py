@@ -17,6 +17,7 @@ TRANSFORMS = [
     ("StackAdjacentSlicesd", transforms.StackAdjacentSlicesd(), set(), set()),
     ("ResampleKeysd", transforms.ResampleKeysd(keys="image", pixdim=(-1.0, -1.0, -1.0)), set(), set()),
     ("SelectTargetd", transforms.SelectTargetd(), set(), {"label_value"}),
+    ("LowerVolumeOddsd", transforms.LowerVolumeOddsd(keys="image"), set(), set()),
     ("SelectSliced", transforms.SelectSliced(keys=["image", "label"]), set(), set()),
     ("RandMirrord", transforms.RandMirrord(prob=0.0), set(), set()),
     ("SelectExpressiond", transforms.SelectExpressiond(), set(), set()),
