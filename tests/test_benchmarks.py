@@ -3,6 +3,7 @@
 
 import json
 
+import changes
 import profile_modules
 import pytest
 import scaling
@@ -44,6 +45,24 @@ def test_the_loop_at_the_spacing_of_the_bundle_sees_what_the_network_sees(reposi
 
 
 @torch.inference_mode()
+def test_no_change_for_speed_changes_the_answer():
+    network = LSMS("tiny").eval()
+    logits = [call() for call, _ in changes.steps(network, torch.rand(1, 1, 64, 64)).values()]
+    for other in logits[1:3]:
+        torch.testing.assert_close(other, logits[0], rtol=1e-3, atol=1e-4)
+    scale = logits[0].abs().mean()
+    assert (logits[3] - logits[0]).abs().mean() < 0.05 * scale
+    assert torch.equal(logits[4], logits[3])
+
+
+def test_there_is_one_json_line_a_change(capsys):
+    changes.main(["--size", "64", "--repeats", "1"])
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(records) == 5
+    assert [record["times_before"] is None for record in records] == [True, False, False, False, False]
+
+
+@torch.inference_mode()
 def test_the_parts_are_the_whole_network(monkeypatch):
     monkeypatch.setattr(profile_modules, "ceilings", lambda: (100.0, 10.0))
     network = LSMS("tiny").eval()
@@ -63,6 +82,7 @@ def test_the_parts_are_the_whole_network(monkeypatch):
         (scaling, ["--repeats", "0"], "--repeats and --threads must be positive"),
         (profile_modules, ["--size", "0"], "--size, --repeats and --threads must be positive"),
         (training, ["--steps", "0"], "--steps and --threads must be positive"),
+        (changes, ["--repeats", "0"], "--size, --repeats and --threads must be positive"),
     ],
 )
 def test_numbers_that_measure_nothing_are_refused(program, arguments, message, capsys):
