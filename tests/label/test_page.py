@@ -73,8 +73,11 @@ def ask(page, prompt):
 
 def contour(page):
     """What `FIND_CONTOUR` finds, once the slice that was gone to is on the canvas."""
-    page.wait_for_function("document.getElementById('canvas').getContext('2d').getImageData(0, 0, 1, 1).data[3] > 0")
-    return page.evaluate(FIND_CONTOUR)
+    for _ in range(300):  # the page forbids `eval`, which `wait_for_function` needs from its second look on
+        if page.evaluate("document.getElementById('canvas').getContext('2d').getImageData(0, 0, 1, 1).data[3] > 0"):
+            return page.evaluate(FIND_CONTOUR)
+        page.wait_for_timeout(100)
+    raise AssertionError("the slice must be on the canvas after half a minute, but is not")
 
 
 def expected_place(word):
