@@ -56,7 +56,9 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
         factor, exponent = power(list(ms), list(ms.values()))
         panel.loglog(list(ms), list(ms.values()), "o", list(ms), [factor * value**exponent for value in ms], "-")
         panel.set(title=f"{axis}: exponent {exponent:.2f}", xlabel=axis, ylabel="ms")
-        panel.grid(visible=True, which="both", alpha=0.3)
+        panel.set_xticks(list(ms), [str(value) for value in ms])
+        panel.minorticks_off()
+        panel.grid(visible=True, alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
