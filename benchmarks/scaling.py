@@ -57,6 +57,7 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
         panel.loglog(list(ms), list(ms.values()), "o", list(ms), [factor * value**exponent for value in ms], "-")
         panel.set(title=f"{axis}: exponent {exponent:.2f}", xlabel=axis, ylabel="ms")
         panel.set_xticks(list(ms), [str(value) for value in ms])
+        panel.set_yticks(list(ms.values()), [f"{value:.0f}" for value in ms.values()])
         panel.minorticks_off()
         panel.grid(visible=True, alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
