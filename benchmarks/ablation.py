@@ -28,6 +28,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "text_in_the_coarse_stages": {"network_def#text_stages": [2, 3]},
     "frozen_text_encoder": {"network_def#trainable_text_layers": 0},
     "without_contrastive_loss": {"alignment_weight": 0.0},
+    "detail_branch": {"network_def#detail_channels": 32, "start_network#anew": "detail."},
     "text_to_pixel_loss": {"loss#alignment#_target_": "lsms_monai.losses.TextToPixelContrastiveLoss"},
     "grouped_mixer": {"start_network#anew": "decoder.mixer."},
     "pooled_mixer": {"network_def#mixer": "pooled", "start_network#anew": "decoder.mixer."},
@@ -35,6 +36,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 # The same for every row: what the released weights were trained with at last, and larger pixels, to be quicker.
 COMMON = {
+    "network_def#detail_channels": 0,
     "spacing": [3.0, 3.0, -1.0],
     "image_size": [128, 96],
     "epochs": 1,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks, each an ``nn.Module`` that knows arguments and not dictionary keys."""
 
+from lsms_monai.networks.detail_branch import DetailBranch
 from lsms_monai.networks.full_scale_decoder import FullScaleDecoder
 from lsms_monai.networks.lsms import LSMS
 from lsms_monai.networks.scale_aware_attention import ScaleAwareVisionLanguageAttention, WordToPixelAttention
@@ -10,6 +11,7 @@ from lsms_monai.networks.vision_language_encoder import VisionLanguageBlock, Vis
 
 __all__ = [
     "LSMS",
+    "DetailBranch",
     "FactorizedScaleMixer",
     "FullScaleDecoder",
     "GroupedScaleMixer",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lsms_monai.networks.detail_branch import DetailBranch
 from lsms_monai.networks.full_scale_decoder import FullScaleDecoder
 from lsms_monai.networks.text_encoder import TextEncoder
 from lsms_monai.networks.vision_language_encoder import VisionLanguageEncoder
@@ -38,6 +39,7 @@ class LSMS(nn.Module):
         language_norm: see ``WordToPixelAttention``, ``norm``.
         zero_init_gate: see ``WordToPixelAttention``.
         mixer: see ``FullScaleDecoder``.
+        detail_channels: see ``DetailBranch``, ``channels``; 0 leaves the branch out.
         drop_path_rate: largest drop-path probability; None takes the variant's.
         alignment_channels: size P of the embeddings that the contrastive losses compare.
         use_checkpoint: in training, compute blocks and mixer again in the backward pass: less memory, more time.
@@ -61,6 +63,7 @@ class LSMS(nn.Module):
         language_norm: str = "layer",
         zero_init_gate: bool = False,
         mixer: str = "grouped",
+        detail_channels: int = 0,
         drop_path_rate: float | None = None,
         alignment_channels: int = 64,
         use_checkpoint: bool = False,
@@ -93,6 +96,13 @@ class LSMS(nn.Module):
         finest = self.encoder.strides[0]
         # Two maps, the meant lesions and every lesion; sub-pixel, as a lesion may be smaller than one finest cell.
         self.head = nn.Sequential(nn.Conv2d(sizes["embed_dim"], 2 * finest**2, 1), nn.PixelShuffle(finest))
+        self.detail = (
+            DetailBranch(
+                in_channels, sizes["embed_dim"], feature_stride=finest, channels=detail_channels, out_channels=2
+            )
+            if detail_channels
+            else None
+        )
         self.align_pixels = nn.Conv2d(sizes["embed_dim"], alignment_channels, 1)
         self.align_sentence = nn.Linear(self.text_encoder.text_dim, alignment_channels)
         self.register_buffer("default_input_ids", torch.tensor([tuple(default_input_ids)]), persistent=False)
@@ -160,4 +170,7 @@ class LSMS(nn.Module):
         height, width = image.shape[2:]
         image = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE))
         fused = self.decoder(self.encoder(image, word_features, attention_mask))
-        return fused, self.head(fused)[:, :, :height, :width]
+        logits = self.head(fused)
+        if self.detail is not None:
+            logits = logits + self.detail(image, fused)
+        return fused, logits[:, :, :height, :width]

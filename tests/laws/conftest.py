@@ -84,6 +84,7 @@ CASES = [
     _lsms("pooled", mixer="pooled"),
     _lsms("factorized", mixer="factorized"),
     _lsms("late-words", text_stages=(2, 3)),
+    _lsms("detail", detail_channels=4),
     _lsms("instance", *BEFORE_INSTANCE_NORM, language_norm="instance", text_stages=(1, 3)),
     _encoder("every-stage"),
     _encoder("one-stage", text_stages=(1,)),
@@ -111,6 +112,11 @@ CASES = [
     Case("GroupedScaleMixer", lambda _: networks.GroupedScaleMixer(16), ("maps",)),
     Case("PooledScaleMixer", lambda _: networks.PooledScaleMixer(16), ("maps",)),
     Case("FactorizedScaleMixer", lambda _: networks.FactorizedScaleMixer(16), ("maps",)),
+    Case(
+        "DetailBranch",
+        lambda _: networks.DetailBranch(1, 16, feature_stride=4, channels=4, out_channels=2),
+        ("image_32", "fused"),
+    ),
     Case("TextEncoder", networks.TextEncoder, ("input_ids", "attention_mask"), KEY_BIAS),
 ]
 
@@ -140,6 +146,7 @@ def sample():
         "image_32": draw(2, 1, 64, 96),
         "feature": draw(2, 16, 7, 11) - 0.5,
         "pyramid": [draw(2, channels, *side) - 0.5 for channels, side in zip(STAGE_CHANNELS, sides, strict=True)],
+        "fused": draw(2, 16, 16, 24) - 0.5,
         "maps": [draw(2, 16, *side) - 0.5 for side in sides],
         "input_ids": torch.randint(3, 199, (2, 5), generator=generator),
         "attention_mask": torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]),
