@@ -11,9 +11,11 @@ PROMPT = "prompt"  # str, what MONAI Label calls the expression
 INPUT_IDS = "input_ids"  # (T,) int64, the expression as tokens
 ATTENTION_MASK = "attention_mask"  # (T,) int64, 1 for words, 0 for padding
 LABEL_VALUE = "label_value"  # int or list of int, the values of the label map that the expression means
+ORGAN = "organ"  # (1, H, W[, D]), mask of the organ that holds the lesions
 SLICE_INDEX = "slice_index"  # int, axial slice, 0 nearest to the feet
 PATIENT_ID = "patient_id"  # str, the unit of every split
 
 # What a voxel of the label is once the expression is known.
-NO_LESION, MEANT, NOT_MEANT, UNKNOWN = range(4)
+# Without an organ's mask, what is neither a lesion nor unknown has no lesion; with one, it is inside or outside.
+NO_LESION, MEANT, NOT_MEANT, UNKNOWN, INSIDE_ORGAN, OUTSIDE_ORGAN = range(6)
 UNKNOWN_VALUE = 255  # value of the label map where nobody knows: it counts neither in training nor as a lesion

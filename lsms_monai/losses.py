@@ -8,7 +8,7 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lsms_monai.keys import MEANT, NOT_MEANT, UNKNOWN
+from lsms_monai.keys import INSIDE_ORGAN, MEANT, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN
 
 LESION_WEIGHT = 3.0  # of lesion pixels in the cross-entropy
 SURE_OF_NOTHING = -20.0  # a logit
@@ -88,6 +88,7 @@ class LSMSLoss(nn.Module):
         selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
             the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
             understood.
+        organ_weight: weight of the organ's map, where the network draws one and the organ is known.
         background_weight: weight of the hardest background pixels of each image (online hard example mining, arXiv
             1604.03540). Without it a false focus among 20,000 right pixels costs next to nothing.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
@@ -101,6 +102,7 @@ class LSMSLoss(nn.Module):
         lesion_weight: float = 0.5,
         selection_weight: float = 0.5,
         background_weight: float = 0.3,
+        organ_weight: float = 0.5,
         alignment: nn.Module | None = None,
         alignment_weight: float = 0.1,
     ) -> None:
@@ -112,6 +114,7 @@ class LSMSLoss(nn.Module):
         self.lesion_weight = lesion_weight
         self.selection_weight = selection_weight
         self.background_weight = background_weight
+        self.organ_weight = organ_weight
         self.alignment = alignment
         self.alignment_weight = alignment_weight
 
@@ -133,6 +136,8 @@ class LSMSLoss(nn.Module):
             loss = loss + self.selection_weight * self._select(output["logits"].float(), meant, lesion)
         if self.background_weight:
             loss = loss + self.background_weight * self._spare(output["logits"].float(), lesion | unknown)
+        if self.organ_weight and "organ_logits" in output:
+            loss = loss + self.organ_weight * self._find_organ(output["organ_logits"].float(), lesion, label)
         if self.alignment is not None:
             loss = loss + self.alignment_weight * self.alignment(output, meant)
         return loss
@@ -151,6 +156,13 @@ class LSMSLoss(nn.Module):
         near = F.max_pool2d(not_background.float(), 2 * BORDER + 1, stride=1, padding=BORDER) > 0
         background = logits.masked_fill(near, SURE_OF_NOTHING).flatten(1)
         return F.softplus(background.topk(min(NUM_HARDEST, background.shape[1]), dim=1).values).mean()
+
+    def _find_organ(self, logits: Tensor, lesion: Tensor, label: Tensor) -> Tensor:
+        """Cross-entropy where it is known what is organ, lesions being part of it; 0 if that is known nowhere."""
+        organ = lesion | (label == INSIDE_ORGAN)
+        known = organ | (label == OUTSIDE_ORGAN)
+        losses = F.binary_cross_entropy_with_logits(logits, organ.float(), reduction="none")
+        return (losses * known).sum() / known.sum().clamp(min=1)
 
     def _segment(self, logits: Tensor, target: Tensor, unknown: Tensor) -> Tensor:
         """Dice + cross-entropy; an unknown pixel counts as rightly answered."""

@@ -11,7 +11,7 @@ from typing import Any
 from lsms_monai.data.phantom import RECIPE, VOLUME_SHAPE, write_phantoms
 from lsms_monai.data.reader import find_images
 from lsms_monai.data.rewording import reword
-from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID, SLICE_INDEX
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIENT_ID, SLICE_INDEX
 
 Entry = dict[str, Any]
 
@@ -184,6 +184,7 @@ def _is_int(value: object) -> bool:
 _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     IMAGE: ("a path", lambda value: isinstance(value, str) and bool(value)),
     LABEL: ("a path", lambda value: isinstance(value, str) and bool(value)),
+    ORGAN: ("a path", lambda value: isinstance(value, str) and bool(value)),
     EXPRESSION: ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip())),
     SLICE_INDEX: ("an int of 0 or more", lambda value: _is_int(value) and value >= 0),
     PATIENT_ID: ("a text or an int", lambda value: isinstance(value, str) or _is_int(value)),
@@ -223,7 +224,7 @@ def checked_entry(entry: object, folder: Path, required: Sequence[str]) -> Entry
         if key not in entry:
             raise ValueError(f'"{key}" is required, got only {list(entry)}')
     checked = dict(entry)
-    for key in (IMAGE, LABEL):
+    for key in (IMAGE, LABEL, ORGAN):
         if key in entry:
             checked[key] = str(folder / entry[key])
             if not Path(checked[key]).exists():

@@ -102,7 +102,7 @@ def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
 
 @contextmanager
 def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
-    """Give a temporary folder, with `images/` and `labels/` in it, that becomes `out_dir` or vanishes on any failure.
+    """Give a temporary folder with `images`, `labels`, `organs` that becomes `out_dir` or vanishes on any failure.
 
     Args:
         out_dir: new or empty folder.
@@ -113,7 +113,7 @@ def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise FileExistsError(f"folder for a data set must be new or empty, got {out_dir}; choose another or remove it")
     with _part_of(out_dir) as part:
-        for name in ("images", "labels"):
+        for name in ("images", "labels", "organs"):
             (part / name).mkdir()
         yield part
         part.chmod(0o755)

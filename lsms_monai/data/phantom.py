@@ -12,13 +12,13 @@ import numpy as np
 from numpy.random import Generator
 
 from lsms_monai.data.anatomy import REGIONS, build_anatomy
-from lsms_monai.data.body import centred_grid
+from lsms_monai.data.body import LIVER, centred_grid
 from lsms_monai.data.draft import SECTIONS, whole_or_nothing, write_nifti
 from lsms_monai.data.expressions import sample_expressions
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.scan import scan
-from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIENT_ID
 
 NUM_LESIONS_RATES = (0.05, 0.13, 0.29, 0.29, 0.16, 0.08)  # of images with 0, 1, ... 5 lesions
 REGION_RATES = {"liver": 0.62, "chest": 0.18, "abdomen": 0.1, "pelvis": 0.06, "thigh": 0.04}  # of slices
@@ -120,7 +120,7 @@ def write_phantoms(
     num_lesions: int | None = None,
     region_rates: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write a data set of phantoms, whole or not at all: `images/`, `labels/` and `datalist.json`.
+    """Write phantoms, whole or not at all: `images/`, `labels/`, `organs/` (masks of the liver) and `datalist.json`.
 
     Args:
         out_dir: new or empty folder.
@@ -175,9 +175,10 @@ def _section_ends(num_patients: int, split: Sequence[float]) -> np.ndarray:
 
 
 def _write_one(folder: Path, name: str, made: Phantom, generator: Generator, num_expressions: int) -> list[dict]:
-    """Write image and label map; return the datalist entries."""
-    files = {IMAGE: f"images/{name}.nii.gz", LABEL: f"labels/{name}.nii.gz"}
-    for key, array in ((IMAGE, made.image), (LABEL, made.labels)):
+    """Write image, label map and liver; return the datalist entries."""
+    files = {IMAGE: f"images/{name}.nii.gz", LABEL: f"labels/{name}.nii.gz", ORGAN: f"organs/{name}.nii.gz"}
+    liver = (made.organs == LIVER).astype(np.uint8)
+    for key, array in ((IMAGE, made.image), (LABEL, made.labels), (ORGAN, liver)):
         write_nifti(folder / files[key], array, made.affine)
     return [
         {**files, EXPRESSION: expression.text, LABEL_VALUE: list(expression.label_value), PATIENT_ID: name}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
+from lsms_monai.data.body import LIVER
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.draft import whole_or_nothing
 from lsms_monai.data.expressions import sample_expressions
@@ -22,7 +23,7 @@ from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.phantom import phantom
 from lsms_monai.data.reader import CTReader
 from lsms_monai.data.synthesis import synthesize
-from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIENT_ID
 
 SPLIT = {"training": 0.84, "validation": 0.08, "test": 0.08}  # of the patients of each source
 SPLIT_SEED = 5
@@ -43,6 +44,7 @@ class Case:
     source: str
     image: np.ndarray
     labels: np.ndarray
+    liver: np.ndarray
     lesions: Sequence[LesionAttributes]
     in_mm: bool
 
@@ -104,11 +106,9 @@ def _phantoms(number: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
     for index, (name, section) in enumerate(sections.items()):
         generator = np.random.default_rng((seed, index, SPLIT_SEED))  # none that `write_phantoms` draws and tests on
         made = phantom(generator)
-        yield (
-            section,
-            Case(name, name, "phantom", made.image[..., 0], made.labels[..., 0], made.lesions, True),
-            generator,
-        )
+        liver = made.organs[..., 0] == LIVER
+        case = Case(name, name, "phantom", made.image[..., 0], made.labels[..., 0], liver, made.lesions, True)
+        yield section, case, generator
 
 
 def _livers(folder: str | Path, copies: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
@@ -130,8 +130,10 @@ def _livers(folder: str | Path, copies: int, seed: int) -> Iterator[tuple[str, C
                 continue
             made = synthesize(image, mask > 0, spacing, generator)
             if made is not None:
-                arrays = _fit(made.image[..., 0], made.labels[..., 0], PICTURE_SPACING_MM)
-                yield section, Case(name, f"msd_{patient}", "liver", *arrays, made.lesions, False), generator
+                arrays = made.image[..., 0], made.labels[..., 0], mask[..., 0] > 0
+                image_2mm, labels, liver = _fit(*arrays, spacing=PICTURE_SPACING_MM)
+                case = Case(name, f"msd_{patient}", "liver", image_2mm, labels, liver, made.lesions, False)
+                yield section, case, generator
 
 
 def _negatives(folder: str | Path, seed: int) -> Iterator[tuple[str, Case, Generator]]:
@@ -142,8 +144,9 @@ def _negatives(folder: str | Path, seed: int) -> Iterator[tuple[str, Case, Gener
             volume, spacing = data["img"], float(np.ravel(data["spacing"])[0])
         for z in range(0, len(volume), 2):
             image = volume[z].T.astype(np.float32)
-            image, labels = _fit(image, np.zeros(image.shape, np.uint8), spacing)
-            case = Case(f"negative_{path.stem}_{z:02d}", path.stem, "negative", image, labels, (), True)
+            nothing = np.zeros(image.shape, np.uint8)
+            image, labels, liver = _fit(image, nothing, nothing, spacing=spacing)
+            case = Case(f"negative_{path.stem}_{z:02d}", path.stem, "negative", image, labels, liver, (), True)
             yield sections[path.stem], case, np.random.default_rng((seed, index, z))
 
 
@@ -161,22 +164,23 @@ def _split(patients: Sequence[str]) -> dict[str, str]:
     return {patients[index]: list(SPLIT)[section] for index, section in zip(order, sections, strict=True)}
 
 
-def _fit(image: np.ndarray, labels: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+def _fit(image: np.ndarray, *maps: np.ndarray, spacing: float) -> tuple[np.ndarray, ...]:
     """Crop to the body and resample to pixels of 2 mm, or larger ones if the body would not fit."""
     parts, number = ndimage.label(ndimage.binary_opening(image > 30, iterations=2))
     if number:
         body = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
         box = ndimage.find_objects(ndimage.binary_dilation(body, iterations=5).astype(np.uint8))[0]
-        image, labels = image[box], labels[box]
+        image, maps = image[box], tuple(each[box] for each in maps)
     zoom = min(
         spacing / SPACING_MM, *((largest - 1) / side for largest, side in zip(LARGEST, image.shape, strict=True))
     )
     smooth = ndimage.gaussian_filter(image, 0.35 / zoom) if zoom < 1 else image
-    return ndimage.zoom(smooth, zoom, order=1), ndimage.zoom(labels, zoom, order=0)
+    return ndimage.zoom(smooth, zoom, order=1), *(ndimage.zoom(each, zoom, order=0) for each in maps)
 
 
 def _write(folder: Path, case: Case) -> None:
-    for part, array, dtype in (("images", case.image, np.int16), ("labels", case.labels, np.uint8)):
+    maps = {"images": (case.image, np.int16), "labels": (case.labels, np.uint8), "organs": (case.liver, np.uint8)}
+    for part, (array, dtype) in maps.items():
         affine = np.diag((-SPACING_MM, -SPACING_MM, 5.0, 1.0))
         nibabel.save(
             nibabel.Nifti1Image(np.rint(array)[..., None].astype(dtype), affine), folder / part / f"{case.name}.nii.gz"
@@ -199,6 +203,7 @@ def _entries(case: Case, generator: Generator, *, section: str, held_out: bool) 
     about = {
         IMAGE: f"images/{case.name}.nii.gz",
         LABEL: f"labels/{case.name}.nii.gz",
+        ORGAN: f"organs/{case.name}.nii.gz",
         PATIENT_ID: case.patient,
         "study_id": case.source,
     }

@@ -23,6 +23,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 DEFAULT_INPUT_IDS = (101, 11290, 4649, 3258, 102)  # "[CLS] liver les ##ion [SEP]" in the vocabulary of uncased BERT
 STRIDE = 32
+OPEN = 5.0  # logit of the organ at the start: trained weights gain its map without a jump, and others are not shut out
 
 
 class LSMS(nn.Module):
@@ -39,6 +40,7 @@ class LSMS(nn.Module):
         language_norm: see ``WordToPixelAttention``, ``norm``.
         zero_init_gate: see ``WordToPixelAttention``.
         mixer: see ``FullScaleDecoder``.
+        within_organ: draw one map more, the organ that holds the lesions, and mark nothing outside of it.
         detail_channels: see ``DetailBranch``, ``channels``; 0 leaves the branch out.
         drop_path_rate: largest drop-path probability; None takes the variant's.
         alignment_channels: size P of the embeddings that the contrastive losses compare.
@@ -63,6 +65,7 @@ class LSMS(nn.Module):
         language_norm: str = "layer",
         zero_init_gate: bool = False,
         mixer: str = "grouped",
+        within_organ: bool = False,
         detail_channels: int = 0,
         drop_path_rate: float | None = None,
         alignment_channels: int = 64,
@@ -103,6 +106,7 @@ class LSMS(nn.Module):
             if detail_channels
             else None
         )
+        self.organ = _organ_head(sizes["embed_dim"], finest) if within_organ else None
         self.align_pixels = nn.Conv2d(sizes["embed_dim"], alignment_channels, 1)
         self.align_sentence = nn.Linear(self.text_encoder.text_dim, alignment_channels)
         self.register_buffer("default_input_ids", torch.tensor([tuple(default_input_ids)]), persistent=False)
@@ -125,8 +129,9 @@ class LSMS(nn.Module):
         Returns:
             In evaluation, logits (B, 1, H, W); an image batch of 1 serves all expressions and the other way round. In
             training, a dictionary with "logits", with "lesion_logits" (B, 1, H, W) of every lesion whatever the words,
-            and for the contrastive losses "pixel_embedding" (B, P, H/4, W/4), "sentence_embedding" (B, P), "input_ids"
-            (B, T) and "attention_mask" (B, T).
+            with "organ_logits" (B, 1, H, W) if the network draws the organ, and for the contrastive losses
+            "pixel_embedding" (B, P, H/4, W/4), "sentence_embedding" (B, P), "input_ids" (B, T) and "attention_mask"
+            (B, T).
         """
         if word_features is not None:
             if attention_mask is None:
@@ -144,7 +149,8 @@ class LSMS(nn.Module):
         batch = logits.shape[0]
         return {
             "logits": logits[:, :1],
-            "lesion_logits": logits[:, 1:],
+            "lesion_logits": logits[:, 1:2],
+            **({} if self.organ is None else {"organ_logits": logits[:, 2:]}),
             "pixel_embedding": self.align_pixels(fused),
             "sentence_embedding": self.align_sentence(sentence_features).expand(batch, -1),
             "input_ids": input_ids.expand(batch, -1),
@@ -165,7 +171,7 @@ class LSMS(nn.Module):
 
         Returns:
             Fused features (B, D, H'/4, W'/4) of the padded image, and logits (B, 2, H, W) of the lesions that are meant
-            and of every lesion.
+            and of every lesion, or (B, 3, H, W) with those of the organ.
         """
         height, width = image.shape[2:]
         image = F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE))
@@ -173,4 +179,13 @@ class LSMS(nn.Module):
         logits = self.head(fused)
         if self.detail is not None:
             logits = logits + self.detail(image, fused)
+        if self.organ is not None:
+            organ = self.organ(fused)
+            logits = torch.cat([torch.minimum(logits, organ), organ], dim=1)
         return fused, logits[:, :, :height, :width]
+
+
+def _organ_head(embed_dim: int, stride: int) -> nn.Sequential:
+    conv = nn.Conv2d(embed_dim, stride**2, 1)
+    nn.init.constant_(conv.bias, OPEN)  # type: ignore[arg-type]
+    return nn.Sequential(conv, nn.PixelShuffle(stride))

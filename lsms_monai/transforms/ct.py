@@ -11,11 +11,14 @@ from monai.transforms import MapTransform, Spacingd, SpatialCrop, Transform
 
 from lsms_monai.keys import (
     IMAGE,
+    INSIDE_ORGAN,
     LABEL,
     LABEL_VALUE,
     MEANT,
     NO_LESION,
     NOT_MEANT,
+    ORGAN,
+    OUTSIDE_ORGAN,
     SLICE_INDEX,
     UNKNOWN,
     UNKNOWN_VALUE,
@@ -106,14 +109,15 @@ class SelectTargetd(Transform):
     """Say for each voxel of a label map what it is to the expression: a code of `lsms_monai.keys`.
 
     The sample's "label_value" (an int or a list of ints; absent means every lesion) says which lesions are meant. The
-    value 255 of the label map marks voxels of which nothing is known.
+    value 255 of the label map marks voxels of which nothing is known. The sample's "organ", a mask of the organ that
+    holds the lesions, is merged into the label.
 
     Args:
-        label_key: label map (1, ...), integers; becomes 0 without a lesion, 1 on the meant lesions, 2 on the others,
-            3 where nothing is known.
+        label_key: label map (1, ...), integers; becomes 1 on the meant lesions, 2 on the others, 3 where nothing is
+            known, and elsewhere 0, or, if the sample has an "organ", 4 inside and 5 outside of it.
 
     Raises:
-        ValueError: if the label differs in shape from the image, or a meant value does not occur in it.
+        ValueError: if label or organ differ in shape from the image, or a meant value does not occur in the label.
     """
 
     def __init__(self, label_key: str = LABEL) -> None:
@@ -122,21 +126,29 @@ class SelectTargetd(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         label = result[self.label_key]
-        if IMAGE in result and label.shape[1:] != result[IMAGE].shape[1:]:
-            raise ValueError(
-                f"label and image must have the same shape, got {tuple(label.shape[1:])} and "
-                f"{tuple(result[IMAGE].shape[1:])}; resample the label onto the image"
-            )
+        if IMAGE in result:
+            self._check_shape("label", label, result[IMAGE])
         unknown = label == UNKNOWN_VALUE
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)
         meant = (label > 0) & ~unknown if values is None else self._meant(label, values)
         code = torch.full_like(label, NOT_MEANT, dtype=torch.float32)
         code[label == 0] = NO_LESION
+        organ = result.pop(ORGAN, None)
+        if organ is not None:
+            self._check_shape("organ", organ, label)
+            code[label == 0] = torch.where(organ[label == 0] > 0, INSIDE_ORGAN, OUTSIDE_ORGAN).to(code.dtype)
         code[unknown] = UNKNOWN
         code[meant] = MEANT
         result[self.label_key] = code
         return result
+
+    def _check_shape(self, name: str, mask: torch.Tensor, image: torch.Tensor) -> None:
+        if mask.shape[1:] != image.shape[1:]:
+            raise ValueError(
+                f"{name} and image must have the same shape, got {tuple(mask.shape[1:])} and "
+                f"{tuple(image.shape[1:])}; resample the {name} onto the image"
+            )
 
     def _meant(self, label: torch.Tensor, values: int | Sequence[int]) -> torch.Tensor:
         wanted = torch.as_tensor(values, dtype=label.dtype).reshape(-1)

@@ -41,6 +41,7 @@ def test_a_value_that_is_absent_stays_absent(datalist):
     [
         ({"image": "nowhere.nii"}, '"image" must exist, got .*nowhere.nii; paths are relative to'),
         ({"label": "nowhere.nii"}, '"label" must exist, got .*nowhere.nii'),
+        ({"organ": "nowhere.nii"}, '"organ" must exist, got .*nowhere.nii'),
         ({"image": 5}, '"image" must be a path, got 5'),
         ({"expression": ""}, "\"expression\" must be a text that is not empty, got ''"),
         ({"expression": "  \t"}, '"expression" must be a text that is not empty'),

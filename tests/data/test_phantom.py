@@ -88,9 +88,11 @@ def test_written_phantoms_are_what_the_datalist_says(tmp_path):
     assert [len(ids) for ids in patients.values()] == [8, 1, 1]
     assert len(set.union(*patients.values())) == 10
     for entry in sections["training"]:
-        image, label = nibabel.load(entry["image"]), nibabel.load(entry["label"])
-        assert (image.get_data_dtype(), label.get_data_dtype()) == (np.int16, np.uint8)
+        image, label, organ = (nibabel.load(entry[key]) for key in ("image", "label", "organ"))
+        assert [file.get_data_dtype() for file in (image, label, organ)] == [np.int16, np.uint8, np.uint8]
         np.testing.assert_array_equal(image.affine, label.affine)
+        assert set(np.unique(organ.dataobj)) <= {0, 1}
+        assert np.asarray(organ.dataobj)[np.asarray(label.dataobj) > 0].all()
         assert set(entry["label_value"]) <= set(np.unique(label.dataobj))
 
 

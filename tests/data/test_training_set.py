@@ -45,6 +45,17 @@ def test_each_entry_names_lesions_that_its_label_map_has(datalist):
         assert entry["study_id"] != "negative" or not labels.any()
 
 
+def test_each_lesion_lies_in_the_liver_and_slices_without_one_have_none(datalist):
+    entries = load_datalist(datalist, "training")
+    for entry in entries:
+        labels, liver = (np.asarray(nibabel.load(entry[key]).dataobj) for key in ("label", "organ"))
+        assert liver[labels > 0].all()
+    livers = {entry["organ"]: entry["study_id"] for entry in entries}
+    drawn = {name: bool(np.asarray(nibabel.load(name).dataobj).any()) for name in livers}
+    assert all(drawn[name] for name, source in livers.items() if source == "liver")
+    assert not any(drawn[name] for name, source in livers.items() if source == "negative")
+
+
 def test_slices_have_pixels_of_2_mm_and_fit_the_network(datalist):
     for entry in load_datalist(datalist, "test"):
         image, label = nibabel.load(entry["image"]), nibabel.load(entry["label"])

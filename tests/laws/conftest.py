@@ -85,6 +85,7 @@ CASES = [
     _lsms("factorized", mixer="factorized"),
     _lsms("late-words", text_stages=(2, 3)),
     _lsms("detail", detail_channels=4),
+    _lsms("organ", within_organ=True),
     _lsms("instance", *BEFORE_INSTANCE_NORM, language_norm="instance", text_stages=(1, 3)),
     _encoder("every-stage"),
     _encoder("one-stage", text_stages=(1,)),

@@ -42,6 +42,25 @@ def test_every_logit_is_a_sub_pixel_of_the_finest_map(network):
         assert logits[0, kind, row, column] == channels[0, channel, row // 4, column // 4]
 
 
+def test_nothing_is_marked_outside_of_the_organ(make_lsms, expressions):
+    network, image = make_lsms(within_organ=True), torch.rand(2, 1, 37, 61)
+    _, logits = network.segment(image, network.encode_text(*expressions), expressions[1])
+    torch.nn.init.constant_(network.organ[0].bias, 100.0)
+    _, free = network.segment(image, network.encode_text(*expressions), expressions[1])
+    torch.nn.init.constant_(network.organ[0].bias, -9.0)
+    _, closed = network.segment(image, network.encode_text(*expressions), expressions[1])
+    assert logits.shape == (2, 3, 37, 61)
+    assert torch.equal(logits[:, :2], torch.minimum(free[:, :2], logits[:, 2:]))
+    assert (closed[:, :2] < -7).all()
+
+
+def test_trained_weights_gain_the_organ_without_a_jump(make_lsms, expressions):
+    plain, within = make_lsms(), make_lsms(within_organ=True)
+    assert not within.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
+    image = torch.rand(2, 1, 37, 61)
+    assert torch.equal(within(image, *expressions), plain(image, *expressions))
+
+
 def test_one_image_and_several_expressions_equal_several_images(network, expressions):
     image = torch.rand(1, 1, 37, 61)
     logits = network(image, *expressions)

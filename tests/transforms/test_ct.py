@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
 
 from lsms_monai.data import CTReader
-from lsms_monai.keys import MEANT, NO_LESION, NOT_MEANT, UNKNOWN, UNKNOWN_VALUE
+from lsms_monai.keys import INSIDE_ORGAN, MEANT, NO_LESION, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN, UNKNOWN_VALUE
 from lsms_monai.transforms import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
 
 
@@ -90,6 +90,24 @@ def test_where_nothing_is_known_nothing_is_a_lesion(label, value):
     assert torch.equal(code.as_tensor() == UNKNOWN, label.as_tensor() == UNKNOWN_VALUE)
     with pytest.raises(ValueError, match="got \\[255\\]"):
         SelectTargetd()({"label": label, "label_value": UNKNOWN_VALUE})
+
+
+def test_an_organ_divides_what_is_no_lesion(label):
+    label, organ = label.clone(), torch.zeros_like(label)
+    label[:, :3] = UNKNOWN_VALUE
+    organ[:, 2:6] = 1
+    sample = SelectTargetd()({"label": label, "organ": organ, "label_value": 4})
+    plain = SelectTargetd()({"label": label, "label_value": 4})["label"].as_tensor()
+    expected = torch.where(plain == NO_LESION, torch.where(organ > 0, INSIDE_ORGAN, OUTSIDE_ORGAN), plain)
+    assert torch.equal(sample["label"].as_tensor(), expected)
+    assert {INSIDE_ORGAN, OUTSIDE_ORGAN, MEANT, NOT_MEANT, UNKNOWN} == {*expected.unique().int().tolist()}
+    assert "organ" not in sample
+
+
+def test_an_organ_of_another_shape_is_refused(label):
+    message = r"organ and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample the organ"
+    with pytest.raises(ValueError, match=message):
+        SelectTargetd()({"label": label, "organ": label[..., :4]})
 
 
 @pytest.mark.parametrize(("value", "missing"), [(2, r"\[2\]"), ([1, 3, 7], r"\[3, 7\]"), (0, r"\[0\]")])
