@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import torch
@@ -18,9 +19,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from lsms_monai.exports import export_split_onnx
 from lsms_monai.inferers import ExpressionSliceInferer
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, INPUT_IDS
 from lsms_monai.networks import LSMS
+from lsms_monai.onnx_network import WEIGHTS_KEY, OnnxNetwork, weights_hash
 from lsms_monai.transforms import TokenizeExpressiond
 
 NUM_TOKENS = 16  # word pieces of a usual expression
@@ -39,7 +42,7 @@ class EndToEnd(nn.Module):
 
     def __init__(self, variant: str, *, bfloat16: bool) -> None:
         super().__init__()
-        self.network = LSMS(variant)
+        self.network: Any = LSMS(variant)
         nn.utils.convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.tokenize = TokenizeExpressiond()
         self.inferer = ExpressionSliceInferer(bfloat16=bfloat16)
@@ -53,9 +56,24 @@ class EndToEnd(nn.Module):
         return logits.sigmoid() >= 0.5
 
 
+class InOpenVINO(EndToEnd):
+    """As ``EndToEnd``, by ``BundlePredictor(backend="openvino")``: in bfloat16 where the CPU multiplies that."""
+
+    def __init__(self, variant: str) -> None:
+        super().__init__(variant, bfloat16=False)
+        self.eval()
+        sample = torch.rand(1, 1, 64, 64), torch.ones(1, 4, dtype=torch.int64), torch.ones(1, 4, dtype=torch.int64)
+        with TemporaryDirectory() as folder:
+            weights = Path(folder) / "model.pt"
+            torch.save(self.network.state_dict(), weights)
+            export_split_onnx(self.network, [sample], Path(folder), {WEIGHTS_KEY: weights_hash(weights)})
+            self.network = OnnxNetwork(Path(folder), "openvino")
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "LSMS tiny": lambda: EndToEnd("tiny", bfloat16=False),
     "LSMS tiny, bfloat16": lambda: EndToEnd("tiny", bfloat16=True),
+    "LSMS tiny, OpenVINO": lambda: InOpenVINO("tiny"),
     "LSMS small": lambda: EndToEnd("small", bfloat16=False),
     "LSMS small, bfloat16": lambda: EndToEnd("small", bfloat16=True),
     "DynUNet": lambda: DynUNet(2, 1, 1, [3] * LEVELS, [1] + [2] * (LEVELS - 1), [2] * (LEVELS - 1)),
@@ -117,23 +135,24 @@ def peak_memory_mib(name: str, size: int, device: torch.device) -> float:
 def measure(names: Sequence[str], size: int, repeats: int, device: torch.device) -> list[dict[str, Any]]:
     """One record a model; memory is measured in a process of its own."""
     prepared = {name: prepare(name, size, device) for name in names}
-    counts = {name: count(*prepared[name]) for name in names}
+    # what another engine runs has neither parameters nor operations that PyTorch could count
+    counts = {name: count(*prepared[name]) for name in names if _num_parameters(prepared[name][0])}
     times = time_all(prepared, repeats, device)
     reference = statistics.median(times[REFERENCE]) if REFERENCE in times else None
     records = []
     for name in names:
         command = [sys.executable, __file__, "--peak-of", name, "--size", str(size), "--device", str(device)]
         command += ["--threads", str(torch.get_num_threads())]
-        peak = subprocess.run(command, capture_output=True, text=True, check=True)
+        peak = subprocess.run(command, capture_output=True, text=True, check=True) if name in counts else None
         records.append(
             {
                 "model": name,
                 "size": size,
-                **counts[name],
+                **counts.get(name, {}),
                 "ms_per_slice": round(statistics.median(times[name]), 1),
                 "ms_fastest": round(min(times[name]), 1),
                 "times_dynunet": round(statistics.median(times[name]) / reference, 2) if reference else None,
-                "peak_memory_mib": float(peak.stdout),
+                "peak_memory_mib": float(peak.stdout) if peak else None,
                 "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
                 "threads": torch.get_num_threads(),
                 "torch": torch.__version__,

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network in ONNX Runtime, in the place of the one in PyTorch."""
+"""The network in ONNX Runtime or OpenVINO, in the place of the one in PyTorch."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 TEXT_ENCODER_FILE, SEGMENTOR_FILE = "text_encoder.onnx", "segmentor.onnx"
 WEIGHTS_KEY = "weights_sha256"
+Run = Callable[..., np.ndarray]  # arrays in the order of the file's inputs -> its output
 
 
 class OnnxNetwork(nn.Module):
@@ -17,27 +20,27 @@ class OnnxNetwork(nn.Module):
 
     Args:
         folder: with `text_encoder.onnx`, `segmentor.onnx` and the `model.pt` that they were made from.
+        engine: "onnx" for ONNX Runtime in float32, or "openvino", in bfloat16 where the CPU multiplies that.
 
     Raises:
-        ImportError: if ONNX Runtime is not installed.
+        ImportError: if the engine is not installed.
         FileNotFoundError: if one of the files is missing.
         ValueError: if one was made from other weights.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: str = "onnx") -> None:
         super().__init__()
         expected = weights_hash(folder / "model.pt")
-        self.sessions = {}
+        self.parts: dict[str, Run] = {}
         for name in (TEXT_ENCODER_FILE, SEGMENTOR_FILE):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder / name} does not exist; make it: lsms export onnx-split")
-            session = onnx_session(folder / name)
-            if session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY) != expected:
+            self.parts[name], made_from = ENGINES[engine](folder / name)
+            if made_from != expected:
                 raise ValueError(
                     f"{folder / name} must be made from the weights in {folder / 'model.pt'}, got it from others; "
                     "make it again: lsms export onnx-split"
                 )
-            self.sessions[name] = session
 
     def forward(
         self,
@@ -53,11 +56,14 @@ class OnnxNetwork(nn.Module):
             word_features = self.encode_text(input_ids, attention_mask)
         batch = max(len(image), len(word_features))
         given = (part.expand(batch, *part.shape[1:]) for part in (image, word_features, attention_mask))
-        return _run(self.sessions[SEGMENTOR_FILE], *given)
+        return self._run(SEGMENTOR_FILE, *given)
 
     def encode_text(self, input_ids: Tensor | None, attention_mask: Tensor) -> Tensor:
         """As ``LSMS.encode_text``."""
-        return _run(self.sessions[TEXT_ENCODER_FILE], input_ids, attention_mask)
+        return self._run(TEXT_ENCODER_FILE, input_ids, attention_mask)
+
+    def _run(self, name: str, *inputs: Tensor | None) -> Tensor:
+        return torch.from_numpy(self.parts[name](*(part.cpu().numpy() for part in inputs if part is not None)))
 
 
 def onnx_session(path: Path) -> Any:
@@ -82,7 +88,26 @@ def weights_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _run(session: Any, *inputs: Tensor | None) -> Tensor:
+def _onnx_runtime(path: Path) -> tuple[Run, str | None]:
+    """A function that runs the file, and the hash of the weights that it was made from."""
+    session = onnx_session(path)
     names = [part.name for part in session.get_inputs()]
-    given = {name: part.cpu().numpy() for name, part in zip(names, inputs, strict=True) if part is not None}
-    return torch.from_numpy(session.run(None, given)[0])
+    made_from = session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
+    return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0], made_from
+
+
+def _openvino(path: Path) -> tuple[Run, str | None]:
+    """As ``_onnx_runtime``."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError("OpenVINO is needed, but not installed: pip install 'lsms-monai[openvino]'") from error
+    model, key = openvino.Core().read_model(path), ["framework", WEIGHTS_KEY]
+    made_from = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
+    compiled = openvino.compile_model(
+        model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    )
+    return lambda *arrays: compiled(arrays)[0], made_from
+
+
+ENGINES: dict[str, Callable[[Path], tuple[Run, str | None]]] = {"onnx": _onnx_runtime, "openvino": _openvino}

@@ -21,7 +21,7 @@ from lsms_monai.bundle_parts import load_weights, read_bundle, split_transforms
 from lsms_monai.components import Components, find_components, paint
 from lsms_monai.data.normalization import unknown_words
 from lsms_monai.keys import ATTENTION_MASK, EXPRESSION, IMAGE, INPUT_IDS, PRED
-from lsms_monai.onnx_network import OnnxNetwork
+from lsms_monai.onnx_network import ENGINES, OnnxNetwork
 from lsms_monai.resolution import Plan, plan, resolve
 from lsms_monai.transforms import SelectExpressiond
 
@@ -39,7 +39,7 @@ class BundlePredictor:
     Args:
         bundle_dir: folder with `configs/inference.json`, `configs/metadata.json` and `models/model.pt`.
         device: "cpu", "cuda" or "cuda:N"; None takes what the bundle chooses.
-        backend: "torch", or "onnx" for ONNX Runtime on the CPU with the files of `lsms export onnx-split`.
+        backend: "torch", or on the CPU, with the files of `lsms export onnx-split`, "onnx" (its Runtime) or "openvino".
 
     Raises:
         FileNotFoundError: if the folder or one of its three files is missing.
@@ -49,8 +49,8 @@ class BundlePredictor:
     def __init__(
         self, bundle_dir: str | Path = "bundle", device: str | torch.device | None = None, *, backend: str = "torch"
     ) -> None:
-        if backend not in ("torch", "onnx"):
-            raise ValueError(f"backend must be torch or onnx, got {backend!r}; take torch")
+        if backend not in ("torch", *ENGINES):
+            raise ValueError(f"backend must be one of torch, {', '.join(ENGINES)}, got {backend!r}; take torch")
         folder = Path(bundle_dir)
         parser = read_bundle(folder, PARTS)
         if device is not None:
@@ -60,8 +60,8 @@ class BundlePredictor:
         self.device = torch.device(parts["device"])
         self.network: nn.Module = parts["network"]
         load_weights(self.network, folder / "models" / "model.pt")
-        if backend == "onnx":
-            self.network = OnnxNetwork(folder / "models")
+        if backend in ENGINES:
+            self.network = OnnxNetwork(folder / "models", backend)
         self.inferer = parts["inferer"]
         self.inferer.prepare(self.network.eval(), self.device)
         self.threshold = float(parts["threshold"])

@@ -32,6 +32,16 @@ def test_from_words_and_slice_to_mask(bfloat16):
     assert (mask.shape, mask.dtype) == ((1, 1, 64, 32), torch.bool)
 
 
+@pytest.mark.slow
+@torch.inference_mode()
+def test_another_engine_is_timed_but_has_no_operations_to_count():
+    names = ["LSMS tiny, OpenVINO", "DynUNet"]
+    engine, reference = latency.measure(names, 64, 1, torch.device("cpu"))
+    assert engine["ms_per_slice"] > 0
+    assert engine.get("gmac") is engine["peak_memory_mib"] is None
+    assert reference["gmac"] > 0
+
+
 def test_every_model_is_timed_as_often_as_asked():
     prepared = {name: (nn.Conv2d(1, 1, 3), (torch.rand(1, 1, 32, 32),)) for name in ("a", "b")}
     times = latency.time_all(prepared, repeats=3, device=torch.device("cpu"))
