@@ -19,6 +19,8 @@ from lsms_monai.networks import LSMS
 from lsms_monai.predictor import BundlePredictor
 
 SIDES, BATCHES, SLICES, NUM_EXPRESSIONS = (64, 128, 192, 256, 384, 512), (1, 2, 4, 8, 16), (1, 4, 16, 64), (1, 2, 5, 10)
+TEXT_STAGES = {"all stages": (0, 1, 2, 3), "stages 2, 3": (2, 3), "stage 3": (3,)}
+COLUMNS = 4  # of the picture
 Calls = dict[int, tuple[Callable[..., Any], tuple[Any, ...]]]
 
 
@@ -33,11 +35,16 @@ def axes(bundle_dir: Path) -> dict[str, Calls]:
         image = np.ascontiguousarray(made.image[..., :num_slices])
         return predictor.predict, (image, made.affine, EXPRESSIONS[:num_expressions])
 
+    def ask(text_stages: Sequence[int]) -> Calls:
+        asked, image = LSMS("tiny", text_stages=text_stages).eval(), torch.rand(1, 1, 160, 160)
+        return {number: (asked, (image, words.expand(number, -1))) for number in NUM_EXPRESSIONS}
+
     return {
         "image side": {side: (network, (torch.rand(1, 1, side, side), words)) for side in SIDES},
         "batch": {batch: (network, (torch.rand(batch, 1, 160, 160), words)) for batch in BATCHES},
         "slices": {number: predict(number, 1) for number in SLICES},
         "expressions": {number: predict(8, number) for number in NUM_EXPRESSIONS},
+        **{f"expressions a slice, words in {name}": ask(stages) for name, stages in TEXT_STAGES.items()},
     }
 
 
@@ -51,11 +58,14 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
     """One panel an axis: what was measured, and its power law."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.2), layout="constrained")
-    for panel, (axis, ms) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
+    rows = -(-len(found) // COLUMNS)
+    figure = Figure(figsize=(3.2 * COLUMNS, 3.2 * rows), layout="constrained")
+    for number, (axis, ms) in enumerate(found.items(), start=1):
+        panel = figure.add_subplot(rows, COLUMNS, number)
         factor, exponent = power(list(ms), list(ms.values()))
         panel.loglog(list(ms), list(ms.values()), "o", list(ms), [factor * value**exponent for value in ms], "-")
-        panel.set(title=f"{axis}: exponent {exponent:.2f}", xlabel=axis, ylabel="ms")
+        panel.set_title(f"{axis}: exponent {exponent:.2f}", fontsize="small")
+        panel.set(xlabel=axis.partition(",")[0], ylabel="ms")
         panel.set_xticks(list(ms), [str(value) for value in ms])
         panel.set_yticks(list(ms.values()), [f"{value:.0f}" for value in ms.values()])
         panel.minorticks_off()
