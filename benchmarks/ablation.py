@@ -34,8 +34,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "pooled_mixer": {"network_def#mixer": "pooled", "start_network#anew": "decoder.mixer."},
     "factorized_mixer": {"network_def#mixer": "factorized", "start_network#anew": "decoder.mixer."},
 }
-# The same for every row: what the released weights were trained with at last, and larger pixels, to be quicker.
+# The same for every row: the parts of the paper alone, what the released weights were trained with at last, and larger
+# pixels, to be quicker.
 COMMON = {
+    "network_def#within_organ": False,
     "network_def#detail_channels": 0,
     "spacing": [3.0, 3.0, -1.0],
     "image_size": [128, 96],

@@ -29,6 +29,8 @@ PARTS = (
     "decoder.merge",
     "decoder.refine",
     "head",
+    "detail",
+    "organ",
 )
 
 

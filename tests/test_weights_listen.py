@@ -41,7 +41,6 @@ def answered(repository):
     return dict(zip(("named", "others", "foreign", "contradicted"), np.mean(rows, axis=0), strict=True))
 
 
-@pytest.mark.xfail(reason="the weights reach about 0.63 on three lesions")
 def test_the_named_lesion_is_found(answered):
     assert answered["named"] >= 0.70
 

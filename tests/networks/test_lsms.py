@@ -43,7 +43,7 @@ def test_every_logit_is_a_sub_pixel_of_the_finest_map(network):
 
 
 def test_nothing_is_marked_outside_of_the_organ(make_lsms, expressions):
-    network, image = make_lsms(within_organ=True), torch.rand(2, 1, 37, 61)
+    network, image = make_lsms(), torch.rand(2, 1, 37, 61)
     _, logits = network.segment(image, network.encode_text(*expressions), expressions[1])
     torch.nn.init.constant_(network.organ[0].bias, 100.0)
     _, free = network.segment(image, network.encode_text(*expressions), expressions[1])
@@ -55,7 +55,7 @@ def test_nothing_is_marked_outside_of_the_organ(make_lsms, expressions):
 
 
 def test_trained_weights_gain_the_organ_without_a_jump(make_lsms, expressions):
-    plain, within = make_lsms(), make_lsms(within_organ=True)
+    plain, within = make_lsms(within_organ=False), make_lsms()
     assert not within.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
     image = torch.rand(2, 1, 37, 61)
     assert torch.equal(within(image, *expressions), plain(image, *expressions))
@@ -144,6 +144,7 @@ def test_training_returns_what_the_losses_compare(make_lsms, expressions):
     assert {key: tuple(value.shape) for key, value in output.items()} == {
         "logits": (2, 1, 37, 61),
         "lesion_logits": (2, 1, 37, 61),
+        "organ_logits": (2, 1, 37, 61),
         "pixel_embedding": (2, 6, 16, 16),
         "sentence_embedding": (2, 6),
         "input_ids": (2, 5),
