@@ -64,7 +64,7 @@ def draw(found: dict[str, dict[int, float]], path: Path) -> None:
         panel = figure.add_subplot(rows, COLUMNS, number)
         factor, exponent = power(list(ms), list(ms.values()))
         panel.loglog(list(ms), list(ms.values()), "o", list(ms), [factor * value**exponent for value in ms], "-")
-        panel.set_title(f"{axis}: exponent {exponent:.2f}", fontsize="small")
+        panel.set_title(f"{axis}\nexponent {exponent:.2f}", fontsize="small")
         panel.set(xlabel=axis.partition(",")[0], ylabel="ms")
         panel.set_xticks(list(ms), [str(value) for value in ms])
         panel.set_yticks(list(ms.values()), [f"{value:.0f}" for value in ms.values()])
