@@ -22,9 +22,10 @@ from torch.nn import functional as F
 
 from lsms_monai.cli.export import read_parts
 from lsms_monai.exports import Sample, export_onnx, export_pt2
-from lsms_monai.onnx_network import onnx_session
+from lsms_monai.onnx_network import ENGINES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+OURS = {"ONNX Runtime": "onnx", "OpenVINO": "openvino"}  # as `BundlePredictor` opens them
 Engine = Callable[..., Tensor]
 
 
@@ -47,13 +48,10 @@ def open_engine(name: str, path: Path) -> Engine:
         return torch.jit.load(path)
     if name == "torch.export":
         return torch.export.load(path).module()
-    if name == "ONNX Runtime":
-        session = onnx_session(path)
-        names = [part.name for part in session.get_inputs()]
-        return lambda *inputs: torch.from_numpy(session.run(None, dict(zip(names, _arrays(inputs), strict=True)))[0])
-    options: dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
-    if name == "OpenVINO, float32":
-        options["INFERENCE_PRECISION_HINT"] = "f32"
+    if name in OURS:
+        run, _ = ENGINES[OURS[name]](path)
+        return lambda *inputs: torch.from_numpy(run(*_arrays(inputs)))
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
     compiled = optional_import("openvino")[0].compile_model(path, "CPU", options)
     return lambda *inputs: torch.from_numpy(compiled(_arrays(inputs))[0])
 

@@ -16,7 +16,7 @@ from torch.export import Dim
 from torch.nn import functional as F
 
 from lsms_monai.keys import ATTENTION_MASK, IMAGE, INPUT_IDS
-from lsms_monai.onnx_network import SEGMENTOR_FILE, TEXT_ENCODER_FILE, onnx_session
+from lsms_monai.onnx_network import ENGINES, SEGMENTOR_FILE, TEXT_ENCODER_FILE
 
 TOLERANCE = 1e-3  # largest difference of a logit that counts as rounding
 WORD_FEATURES, LOGITS = "word_features", "logits"
@@ -187,14 +187,8 @@ def _pad_before(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]
 
 
 def _runner(path: Path) -> Callable[..., Tensor]:
-    session = onnx_session(path)
-    names = [given.name for given in session.get_inputs()]
-
-    def run(*inputs: Tensor) -> Tensor:
-        given = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
-        return torch.from_numpy(session.run(None, given)[0])
-
-    return run
+    run, _ = ENGINES["onnx"](path)
+    return lambda *inputs: torch.from_numpy(run(*(value.numpy() for value in inputs)))
 
 
 @torch.no_grad()

@@ -88,9 +88,9 @@ class LSMSLoss(nn.Module):
         selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
             the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
             understood.
-        organ_weight: weight of the organ's map, where the network draws one and the organ is known.
         background_weight: weight of the hardest background pixels of each image (online hard example mining, arXiv
             1604.03540). Without it a false focus among 20,000 right pixels costs next to nothing.
+        organ_weight: weight of the organ's map, where the network draws one and the organ is known.
         alignment: loss of (training output, label), such as ``RegionSentenceContrastiveLoss``; None leaves it out.
         alignment_weight: weight of the contrastive loss.
     """

@@ -102,11 +102,11 @@ def _openvino(path: Path) -> tuple[Run, str | None]:
         import openvino
     except ImportError as error:
         raise ImportError("OpenVINO is needed, but not installed: pip install 'lsms-monai[openvino]'") from error
-    model, key = openvino.Core().read_model(path), ["framework", WEIGHTS_KEY]
+    core, key = openvino.Core(), ["framework", WEIGHTS_KEY]
+    model = core.read_model(path)
     made_from = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
-    compiled = openvino.compile_model(
-        model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-    )
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = core.compile_model(model, "CPU", options)
     return lambda *arrays: compiled(arrays)[0], made_from
 
 

@@ -181,10 +181,9 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_PATHS = (IMAGE, LABEL, ORGAN)
 _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    IMAGE: ("a path", lambda value: isinstance(value, str) and bool(value)),
-    LABEL: ("a path", lambda value: isinstance(value, str) and bool(value)),
-    ORGAN: ("a path", lambda value: isinstance(value, str) and bool(value)),
+    **dict.fromkeys(_PATHS, ("a path", lambda value: isinstance(value, str) and bool(value))),
     EXPRESSION: ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip())),
     SLICE_INDEX: ("an int of 0 or more", lambda value: _is_int(value) and value >= 0),
     PATIENT_ID: ("a text or an int", lambda value: isinstance(value, str) or _is_int(value)),
@@ -224,7 +223,7 @@ def checked_entry(entry: object, folder: Path, required: Sequence[str]) -> Entry
         if key not in entry:
             raise ValueError(f'"{key}" is required, got only {list(entry)}')
     checked = dict(entry)
-    for key in (IMAGE, LABEL, ORGAN):
+    for key in _PATHS:
         if key in entry:
             checked[key] = str(folder / entry[key])
             if not Path(checked[key]).exists():

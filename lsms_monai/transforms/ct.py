@@ -128,16 +128,17 @@ class SelectTargetd(Transform):
         label = result[self.label_key]
         if IMAGE in result:
             self._check_shape("label", label, result[IMAGE])
-        unknown = label == UNKNOWN_VALUE
+        unknown, elsewhere = label == UNKNOWN_VALUE, label == 0
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)
         meant = (label > 0) & ~unknown if values is None else self._meant(label, values)
         code = torch.full_like(label, NOT_MEANT, dtype=torch.float32)
-        code[label == 0] = NO_LESION
+        code[elsewhere] = NO_LESION
         organ = result.pop(ORGAN, None)
         if organ is not None:
             self._check_shape("organ", organ, label)
-            code[label == 0] = torch.where(organ[label == 0] > 0, INSIDE_ORGAN, OUTSIDE_ORGAN).to(code.dtype)
+            code[elsewhere & (organ > 0)] = INSIDE_ORGAN
+            code[elsewhere & ~(organ > 0)] = OUTSIDE_ORGAN
         code[unknown] = UNKNOWN
         code[meant] = MEANT
         result[self.label_key] = code

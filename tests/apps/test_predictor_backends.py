@@ -18,20 +18,27 @@ def test_a_backend_that_does_not_exist_is_refused(stub_bundle):
         BundlePredictor(stub_bundle, backend="tensorflow")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("backend", "tolerance"), [("onnx", 0.001), ("openvino", 0.05)])
-def test_another_engine_gives_the_masks_of_pytorch(tmp_path, repository, backend, tolerance):
-    models = tmp_path / "models"
+@pytest.fixture(scope="module")
+def exported(repository, tmp_path_factory):
+    """The released bundle in float32, with the files that another engine runs."""
+    folder = tmp_path_factory.mktemp("bundle")
+    models = folder / "models"
     models.mkdir()
-    shutil.copytree(repository / "bundle" / "configs", tmp_path / "configs")
-    inference = tmp_path / "configs" / "inference.json"
+    shutil.copytree(repository / "bundle" / "configs", folder / "configs")
+    inference = folder / "configs" / "inference.json"
     inference.write_text(json.dumps({**json.loads(inference.read_text()), "bfloat16": False}))  # as ONNX Runtime
     (models / "model.pt").symlink_to(repository / "bundle" / "models" / "model.pt")
-    exported = CliRunner().invoke(main, ["export", "onnx-split", "--bundle", str(tmp_path)])
-    assert exported.exit_code == 0, exported.output
+    done = CliRunner().invoke(main, ["export", "onnx-split", "--bundle", str(folder)])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "tolerance"), [("onnx", 0.001), ("openvino", 0.05)])
+def test_another_engine_gives_the_masks_of_pytorch(exported, backend, tolerance):
     made = phantom(np.random.default_rng(5), num_lesions=3)
     answers = [
-        BundlePredictor(tmp_path, "cpu", backend=engine).predict(made.image, made.affine, ["the lesion", "the cyst"])
+        BundlePredictor(exported, "cpu", backend=engine).predict(made.image, made.affine, ["the lesion", "the cyst"])
         for engine in ("torch", backend)
     ]
     assert any(answer.mask.any() for answer in answers[0])
