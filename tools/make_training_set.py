@@ -13,9 +13,25 @@ from lsms_monai.data.training_set import write_training_set
 @click.option("--phantoms", default=2000, show_default=True, help="Number of phantoms.")
 @click.option("--livers", type=click.Path(exists=True, path_type=Path), help="Folder of ID_img.png and ID_lab.png.")
 @click.option("--copies", default=3, show_default=True, help="Syntheses of each real slice.")
+@click.option("--outlines", type=click.Path(exists=True, path_type=Path), help="Lesions that people saw in the slices.")
 @click.option("--negatives", type=click.Path(exists=True, path_type=Path), help="Folder of NAME.npz without a liver.")
+@click.option(
+    "--without-liver",
+    type=(click.Path(exists=True, path_type=Path), int, int),
+    multiple=True,
+    help="CT with the first and the last of some slices that hold no liver, counted from 0 at the feet.",
+)
 @click.option("--seed", default=0, show_default=True)
-def main(out: Path, phantoms: int, livers: Path | None, copies: int, negatives: Path | None, seed: int) -> None:
+def main(
+    out: Path,
+    phantoms: int,
+    livers: Path | None,
+    copies: int,
+    outlines: Path | None,
+    negatives: Path | None,
+    without_liver: tuple[tuple[Path, int, int], ...],
+    seed: int,
+) -> None:
     """Write phantoms, synthetic lesions in real livers and real slices without a liver into the new folder OUT."""
     with click.progressbar(length=1, label="Slices") as bar:
 
@@ -28,7 +44,9 @@ def main(out: Path, phantoms: int, livers: Path | None, copies: int, negatives: 
             num_phantoms=phantoms,
             livers_dir=livers,
             copies=copies,
+            outlines=outlines,
             negatives_dir=negatives,
+            without_liver=without_liver,
             seed=seed,
             progress=progress,
         )

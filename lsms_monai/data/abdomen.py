@@ -29,15 +29,15 @@ def draw_upper_abdomen(canvas: Canvas, tissue: Tissue) -> np.ndarray:
         Distance in mm to the plane between the hepatic lobes, positive on the patient's left, float32 (W, H, D).
     """
     draw = canvas.generator
-    body = draw_trunk(canvas, tissue, 114, 80)
+    body = draw_trunk(canvas, tissue, 114, 80, flank=10)
     draw_ribs(canvas, body)
     spine_y = float(draw.uniform(38, 44) * body.size)
     inside = body.cavity
     above = canvas.p[2] + 70 * np.square(body.radius) >= DOME_MM
     if above.any():
         canvas.paint(inside & above, draw.uniform(-880, -780), LUNG)
-        centre = draw.uniform((15, -40, DOME_MM + 15), (35, -25, DOME_MM + 25))
-        draw_heart(canvas, tissue, centre, np.array((55, 42, 40)), inside & above)
+        centre = draw.uniform((10, -42, DOME_MM + 12), (35, -22, DOME_MM + 25))
+        draw_heart(canvas, tissue, centre, draw.uniform((50, 36, 36), (70, 52, 48)), inside & above)
         inside &= ~above
     draw_bowel(canvas, (-60, -65, -100), (95, 10, -25), 12, inside)
     _left_organs(canvas, tissue, inside, body.size)
@@ -51,7 +51,7 @@ def draw_upper_abdomen(canvas: Canvas, tissue: Tissue) -> np.ndarray:
 def draw_lower_abdomen(canvas: Canvas, tissue: Tissue) -> None:
     """Paint a body below the liver: bowel, the lower poles of the kidneys, psoas; z = 0 some 140 mm lower."""
     draw = canvas.generator
-    body = draw_trunk(canvas, tissue, 118, 78)
+    body = draw_trunk(canvas, tissue, 118, 78, flank=24)
     spine_y = float(draw.uniform(34, 40) * body.size)
     draw_bowel(canvas, (-95, -65, -50), (95, 5, 50), int(draw.integers(14, 26)), body.radius < 0.95)
     for side in (-1, 1):

@@ -176,6 +176,23 @@ def is_clear(meaning: Meaning | None, lesions: Sequence[LesionAttributes]) -> bo
     return is_clear(meaning.near, lesions)
 
 
+def clear_expressions(
+    lesions: Sequence[LesionAttributes], generator: Generator, number: int, *, in_mm: bool, held_out: bool = False
+) -> list[Expression]:
+    """Draw expressions of measured lesions and leave out those of an attenuation that is not clear.
+
+    Args:
+        lesions: attributes of the lesions of one image.
+        generator: the only source of randomness.
+        number: how many are drawn; fewer remain.
+        in_mm: whether sizes may be said.
+        held_out: take words that are kept for testing.
+    """
+    sayable = [replace(lesion, kind="hypodense") if lesion.kind == ISODENSE else lesion for lesion in lesions]
+    drawn = sample_expressions(sayable, generator, number, in_mm=in_mm, held_out=held_out)
+    return [expression for expression in drawn if is_clear(expression.meaning, lesions)]
+
+
 def _is_near_water(lesion: LesionAttributes) -> bool:
     """Whether a cyst or a dark lesion could be the other."""
     return lesion.kind in ("cyst", "hypodense") and abs(lesion.hu - WATER_HU[1]) < HU_MARGIN / 2
@@ -184,9 +201,7 @@ def _is_near_water(lesion: LesionAttributes) -> bool:
 def _entries(
     lesions: Sequence[LesionAttributes], generator: Generator, number: int, in_mm: bool
 ) -> list[dict[str, Any]]:
-    sayable = [replace(lesion, kind="hypodense") if lesion.kind == ISODENSE else lesion for lesion in lesions]
-    drawn: list[Expression] = sample_expressions(sayable, generator, 2 * number, in_mm=in_mm)
-    clear = [expression for expression in drawn if is_clear(expression.meaning, lesions)]
+    clear = clear_expressions(lesions, generator, 2 * number, in_mm=in_mm)
     return [{EXPRESSION: made.text, LABEL_VALUE: list(made.label_value)} for made in clear[:number]]
 
 

@@ -67,7 +67,7 @@ def _breasts(canvas: Canvas, tissue: Tissue, body: Trunk) -> None:
 def draw_pelvis(canvas: Canvas, tissue: Tissue) -> None:
     """Paint a pelvis from the iliac crests to the hips, z = 0 above the hip joints."""
     draw = canvas.generator
-    body = draw_trunk(canvas, tissue, 128, 80)
+    body = draw_trunk(canvas, tissue, 128, 80, flank=14)
     size, bone = body.size, (draw.uniform(350, 650), draw.uniform(80, 240))
     draw_bowel(canvas, (-80, -65, 0), (80, 15, 70), int(draw.integers(8, 20)), body.radius < 0.9)
     for side in (-1, 1):

@@ -14,6 +14,7 @@ KIND_RATES = {"hypodense": 0.42, "cyst": 0.2, "hyperdense": 0.19, "rim": 0.13, "
 CONTRAST_HU = 15.0  # at least, between a lesion and its liver
 BRIGHTEST_HU = 215.0  # of what is not calcified
 LOBULATED_RATE, NECROSIS_RATE = 0.35, 0.3
+BRIGHT_RADIUS_MM = 6.0  # at least, of a hyperdense lesion: on a slice, a smaller bright dot is a vessel
 REACH = 1.4  # radii from the centre within which a lesion lies
 
 
@@ -47,8 +48,11 @@ def draw_appearance(generator: Generator, liver_hu: float, radius: float) -> App
         radius: in mm; calcifications are made smaller.
     """
     kind = str(generator.choice(list(KIND_RATES), p=list(KIND_RATES.values())))
-    if kind == "hypodense" and liver_hu < 22 + CONTRAST_HU:  # in a fatty liver a solid lesion is the brighter one
+    is_fatty = liver_hu < 22 + CONTRAST_HU
+    if kind == "hypodense" and is_fatty:  # there a solid lesion is the brighter one
         kind = "hyperdense"
+    if kind == "hyperdense" and radius < BRIGHT_RADIUS_MM:
+        kind = "cyst" if is_fatty else "hypodense"
     sharp, rim_hu = generator.uniform(1.2, 2.5), None
     soft = sharp if generator.random() < 0.5 else generator.uniform(2.5, 7)
     if kind == "cyst":

@@ -8,13 +8,14 @@ image itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, Anatomy
+from lsms_monai.data.attributes import describe_lesions
 from lsms_monai.data.body import centred_grid
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
@@ -36,7 +37,7 @@ class Synthetic:
     Args:
         image: float32 HU.
         labels: uint8 instance map; 255 where the liver may have a lesion of its own.
-        lesions: attributes of each synthetic lesion.
+        lesions: attributes of each lesion.
     """
 
     image: np.ndarray
@@ -50,6 +51,8 @@ def synthesize(
     spacing: Sequence[float],
     generator: Generator,
     num_lesions: int | None = None,
+    *,
+    known: np.ndarray | None = None,
 ) -> Synthetic | None:
     """Blend lesions into the liver of a CT.
 
@@ -59,9 +62,12 @@ def synthesize(
         spacing: voxel size in mm.
         generator: the only source of randomness.
         num_lesions: how many, fewer if the liver has no room; drawn at random if None.
+        known: label map (W, H, D) of the lesions that the liver has, 255 where nobody is sure; without it, nobody is
+            sure where the liver is clearly darker or brighter.
 
     Returns:
-        The CT with its lesions; None if it cuts off the body, from which the plane between the lobes is told.
+        The CT with its lesions, those first that it had; None if it cuts off the body, from which the plane between the
+        lobes is told.
 
     Raises:
         ValueError: if image and mask differ in shape, or the mask is empty.
@@ -79,6 +85,12 @@ def synthesize(
         return None
     lowest, highest = float(image.min()), float(image.max())
     taken, liver_hu = suspicious(image, liver, spacing)
+    theirs: list[LesionAttributes] = []
+    if known is None:
+        known = np.where(taken, UNKNOWN_VALUE, 0).astype(np.uint8)
+    elif known.any():
+        theirs = describe_lesions(image, known, np.diag((-spacing[0], -spacing[1], spacing[2], 1.0)), liver)
+        liver, taken = liver | (known > 0), taken | (known > 0)
     grid = centred_grid(image.shape, spacing)
     rows = np.count_nonzero(liver, axis=(0, 2))
     depth_mm = np.broadcast_to(grid[1] - np.average(grid[1].ravel(), weights=rows), image.shape)
@@ -87,8 +99,10 @@ def synthesize(
     labels, lesions = place_lesions(
         generator, body, grid, spacing, num_lesions, avoid=taken, noise=noise, lobe_margin_mm=LOBE_MARGIN_MM
     )
-    labels[taken & (labels == 0)] = UNKNOWN_VALUE
-    return Synthetic(np.clip(body.hu, lowest, highest), labels, lesions)
+    first = int(known[known != UNKNOWN_VALUE].max(initial=0))
+    labels = np.where(labels > 0, labels + np.uint8(first), known)
+    ours = [replace(lesion, value=lesion.value + first) for lesion in lesions]
+    return Synthetic(np.clip(body.hu, lowest, highest), labels, [*theirs, *ours])
 
 
 def suspicious(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -> tuple[np.ndarray, float]:

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from scipy import ndimage
 
 from lsms_monai.data.body import LIVER
 from lsms_monai.data.canonical import canonical
+from lsms_monai.data.description import clear_expressions, read_aligned
 from lsms_monai.data.draft import whole_or_nothing
-from lsms_monai.data.expressions import sample_expressions
 from lsms_monai.data.meaning import LesionAttributes
+from lsms_monai.data.outlines import Outlines, read_outlines
 from lsms_monai.data.phantom import phantom
 from lsms_monai.data.reader import CTReader
 from lsms_monai.data.synthesis import synthesize
@@ -32,6 +32,7 @@ PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
 # Expressions of an image: in the plain words that the network is asked with, and in the many words of people. A test
 # asks in the words of people alone.
 NUM_PLAIN, NUM_SAID = 3, 1
+WITHOUT_LIVER, NUM_TIMES = "without liver", 4  # few slices of whole CTs, which are asked about more often
 MIN_LIVER_PIXELS = 300
 
 
@@ -55,7 +56,9 @@ def write_training_set(
     num_phantoms: int,
     livers_dir: str | Path | None = None,
     copies: int = 3,
+    outlines: str | Path | None = None,
     negatives_dir: str | Path | None = None,
+    without_liver: Sequence[tuple[str | Path, int, int]] = (),
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> Path:
@@ -68,9 +71,14 @@ def write_training_set(
         out_dir: new or empty folder.
         num_phantoms: number of phantoms.
         livers_dir: folder with `ID_img.png` and `ID_lab.png`, ID the patient, then "_": real livers; left out if None.
-        copies: syntheses of each real slice; of each slice for validation and test, one.
+        copies: syntheses of each real slice; of each slice for validation and test, one at most.
+        outlines: file of the lesions that people have seen in these slices (see `read_outlines`). A slice that they
+            have looked at is taken as it is, too, source "real"; where they saw nothing, nothing is. Without the file
+            it is unknown whether a dark or bright part of a liver is a lesion.
         negatives_dir: folder with `NAME.npz`, `img` int16 HU (z, y, x) and `spacing`: real slices without a liver; left
             out if None.
+        without_liver: CTs, files or DICOM folders, with the first and the last of some slices that hold no liver,
+            counted from 0 at the feet; for training alone.
         seed: base of all randomness.
         progress: called with the number of cases written so far.
 
@@ -86,8 +94,9 @@ def write_training_set(
     with whole_or_nothing(Path(out_dir)) as folder:
         for cases in (
             _phantoms(num_phantoms, seed),
-            _livers(livers_dir, copies, seed) if livers_dir else (),
+            _livers(livers_dir, copies, seed, read_outlines(outlines) if outlines else {}) if livers_dir else (),
             _negatives(negatives_dir, seed) if negatives_dir else (),
+            _without_liver(without_liver, seed),
         ):
             for section, case, generator in cases:
                 _write(folder, case)
@@ -111,28 +120,35 @@ def _phantoms(number: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
         yield section, case, generator
 
 
-def _livers(folder: str | Path, copies: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+def _livers(
+    folder: str | Path, copies: int, seed: int, outlines: Mapping[str, Outlines]
+) -> Iterator[tuple[str, Case, Generator]]:
     reader = CTReader()
     files = _files(folder, "*_img.png")
     sections = _split(sorted({path.name.split("_")[0] for path in files}))
+    spacing = (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 5.0)
     for index, path in enumerate(files):
-        patient = path.name.split("_")[0]
+        patient, slice_name = path.name.split("_")[0], path.name.removesuffix("_img.png")
         section = sections[patient]
         image, mask = (
             reader.get_data(reader.read(path.with_name(path.name.replace("_img", part))))[0]
             for part in ("_img", "_lab")
         )
-        for copy in range(copies if section == "training" else 1):
+        if np.count_nonzero(mask) < MIN_LIVER_PIXELS:  # nothing is placed, and nothing is known of what is there
+            continue
+        seen = outlines.get(slice_name)
+        known = None if seen is None else seen.label_map(image.shape)[..., None]
+        variants = [(f"liver_{slice_name}_{copy}", "liver", None) for copy in range(copies)]
+        variants = variants if section == "training" else variants[:1]
+        for copy, (name, source, number) in enumerate(
+            [*variants, *([(f"real_{slice_name}", "real", 0)] if seen is not None else [])]
+        ):
             generator = np.random.default_rng((seed, index, copy))
-            name = f"liver_{re.sub('_img.png$', '', path.name)}_{copy}"
-            spacing = (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 5.0)
-            if np.count_nonzero(mask) < MIN_LIVER_PIXELS:  # nothing is placed, and nothing is known of what is there
-                continue
-            made = synthesize(image, mask > 0, spacing, generator)
+            made = synthesize(image, mask > 0, spacing, generator, number, known=known)
             if made is not None:
-                arrays = made.image[..., 0], made.labels[..., 0], mask[..., 0] > 0
+                arrays = made.image[..., 0], made.labels[..., 0], (mask[..., 0] > 0) | (made.labels[..., 0] > 0)
                 image_2mm, labels, liver = _fit(*arrays, spacing=PICTURE_SPACING_MM)
-                case = Case(name, f"msd_{patient}", "liver", image_2mm, labels, liver, made.lesions, False)
+                case = Case(name, f"msd_{patient}", source, image_2mm, labels, liver, made.lesions, False)
                 yield section, case, generator
 
 
@@ -143,11 +159,27 @@ def _negatives(folder: str | Path, seed: int) -> Iterator[tuple[str, Case, Gener
         with np.load(path) as data:
             volume, spacing = data["img"], float(np.ravel(data["spacing"])[0])
         for z in range(0, len(volume), 2):
-            image = volume[z].T.astype(np.float32)
-            nothing = np.zeros(image.shape, np.uint8)
-            image, labels, liver = _fit(image, nothing, nothing, spacing=spacing)
-            case = Case(f"negative_{path.stem}_{z:02d}", path.stem, "negative", image, labels, liver, (), True)
+            case = _nothing(f"negative_{path.stem}_{z:02d}", path.stem, "negative", volume[z].T, spacing)
             yield sections[path.stem], case, np.random.default_rng((seed, index, z))
+
+
+def _without_liver(ranges: Sequence[tuple[str | Path, int, int]], seed: int) -> Iterator[tuple[str, Case, Generator]]:
+    for path, first, last in ranges:
+        volume, _, affine = read_aligned(path)
+        if not 0 <= first <= last < volume.shape[2]:
+            raise ValueError(f"slices of {path} must lie in 0..{volume.shape[2] - 1}, got {first} to {last}")
+        patient = Path(path).name.split(".")[0]
+        for z in range(first, last + 1):
+            name = f"{WITHOUT_LIVER.replace(' ', '_')}_{patient}_{z:03d}"
+            case = _nothing(name, patient, WITHOUT_LIVER, volume[..., z], float(np.linalg.norm(affine[:, 0])))
+            yield "training", case, np.random.default_rng((seed, z))
+
+
+def _nothing(name: str, patient: str, source: str, image: np.ndarray, spacing: float) -> Case:
+    """A slice on which there is neither liver nor lesion."""
+    nothing = np.zeros(image.shape, np.uint8)
+    image, labels, liver = _fit(image.astype(np.float32), nothing, nothing, spacing=spacing)
+    return Case(name, patient, source, image, labels, liver, (), True)
 
 
 def _files(folder: str | Path, pattern: str) -> list[Path]:
@@ -191,11 +223,14 @@ def _entries(case: Case, generator: Generator, *, section: str, held_out: bool) 
     """Expressions in many words, and those that the network is asked with when words are resolved over volumes."""
     seen = set(np.unique(case.labels).tolist())
     lesions = [lesion for lesion in case.lesions if lesion.value in seen]
+    plainly = lesions or case.source != "phantom"  # one expression is enough for a phantom without a lesion
     num_plain, num_said = (0, NUM_PLAIN + NUM_SAID) if section == "test" else (NUM_PLAIN, NUM_SAID)
-    drawn = sample_expressions(lesions, generator, num_said, in_mm=case.in_mm, held_out=held_out)
-    said = {expression.text: expression.label_value for expression in drawn}
+    if case.source == WITHOUT_LIVER:
+        num_plain, num_said = NUM_TIMES * num_plain, NUM_TIMES * num_said
+    drawn = clear_expressions(lesions, generator, 2 * num_said, in_mm=case.in_mm, held_out=held_out)
+    said = {expression.text: expression.label_value for expression in drawn[:num_said]}
     plain: dict[str, tuple[int, ...]] = {}
-    for expression in sample_expressions(lesions, generator, 4 * num_plain, in_mm=case.in_mm) if lesions else ():
+    for expression in clear_expressions(lesions, generator, 4 * num_plain, in_mm=case.in_mm) if plainly else ():
         part = expression.meaning.slice_part()
         values = part.resolve(lesions)
         if values is not None and part.organ is None and len(plain) < num_plain:

@@ -19,7 +19,7 @@ class Trunk:
     Args:
         size: scale of the skeleton, 1 for the average adult.
         radius: radius of each voxel, 1 on the wall of the cavity.
-        outside_mm: distance to the wall of the cavity, negative inside.
+        outside_mm: distance to the inner side of the muscles without those of the flanks, negative inside.
         depth: half the depth of the cavity in mm.
         muscle: thickness of the muscles in mm.
         fat: thickness of the fat beneath the skin in mm.
@@ -38,7 +38,7 @@ class Trunk:
         return self.radius < 1
 
 
-def draw_trunk(canvas: Canvas, tissue: Tissue, width: float, depth: float) -> Trunk:
+def draw_trunk(canvas: Canvas, tissue: Tissue, width: float, depth: float, flank: float = 0.0) -> Trunk:
     """Paint table, arms, skin, fat and muscle of a slim to an obese person; the cavity is fat.
 
     Args:
@@ -46,6 +46,7 @@ def draw_trunk(canvas: Canvas, tissue: Tissue, width: float, depth: float) -> Tr
         tissue: HU of the patient.
         width: half the width of an average cavity in mm.
         depth: half its depth in mm.
+        flank: by how many mm the oblique muscles of the flanks thicken the wall at most.
     """
     draw = canvas.generator
     size = float(np.clip(draw.normal(1, 0.06), 0.86, 1.15))
@@ -57,6 +58,8 @@ def draw_trunk(canvas: Canvas, tissue: Tissue, width: float, depth: float) -> Tr
     u, v = np.square(x * np.float32(1 / width)), np.square(y * np.float32(1 / depth))
     radius = np.sqrt(np.sqrt(u * u + v * v + np.float32(1.2) * u * v)) + np.float32(1e-3)
     outside_mm = np.sqrt(x * x + y * y) * (1 - 1 / radius)
+    flank_mm = np.float32(draw.uniform(0, flank)) * np.square(x * x / (x * x + y * y + 1))
+    radius = radius / (1 - flank_mm * radius / (np.sqrt(x * x + y * y) + 1))
     body = Trunk(size, radius, outside_mm, float(depth), muscle, fat)
     draw_table(canvas, depth + muscle + fat + 3)
     if draw.random() < ARMS_DOWN_RATE:
@@ -64,7 +67,10 @@ def draw_trunk(canvas: Canvas, tissue: Tissue, width: float, depth: float) -> Tr
     canvas.paint(outside_mm < muscle + fat, -20)
     canvas.paint(outside_mm < muscle + fat - 2, tissue.fat)
     canvas.paint(outside_mm < muscle, tissue.muscle, MUSCLE)
-    canvas.paint(outside_mm < 0, tissue.fat + draw.uniform(0, 10))
+    for share in draw.uniform((0.2, 0.5), (0.5, 0.8)):  # fat between the muscles of the flanks
+        layer = np.abs(outside_mm - muscle + share * (muscle + flank_mm)) < draw.uniform(0.2, 1.2)
+        canvas.paint(layer & (flank_mm > 4), tissue.fat + 30)
+    canvas.paint(body.cavity, tissue.fat + draw.uniform(0, 10))
     return body
 
 
@@ -146,7 +152,7 @@ def draw_heart(canvas: Canvas, tissue: Tissue, centre: np.ndarray, axes: np.ndar
     muscle = tissue.muscle + draw.uniform(0.2, 0.7) * (tissue.vessel - tissue.muscle)
     canvas.blob(centre, axes, muscle, HEART, angle=angle, within=within)
     places = draw.normal(((0.35, -0.1, 0), (-0.4, -0.25, 0), (-0.3, 0.35, 0)), 0.06) * axes
-    for place, share, hu in zip(places, draw.uniform(0.3, 0.58, (3, 3)), blood, strict=True):
+    for place, share, hu in zip(places, draw.uniform(0.3, 0.7, (3, 3)), blood, strict=True):
         canvas.blob(centre + place, axes * share, hu, HEART, angle=angle, within=within)
 
 

@@ -23,6 +23,7 @@ from lsms_monai.data.body import (
     smooth_field,
     squared_radius,
 )
+from lsms_monai.data.trunk import draw_trunk
 
 EVERYWHERE = {MUSCLE, BONE, VESSEL}
 HAS = {
@@ -161,3 +162,16 @@ def test_a_smooth_field_is_bounded_and_varies_slowly():
     assert field.shape == (72, 72, 5)
     assert 0.2 < np.abs(field).max() <= 1
     assert np.abs(np.diff(field, axis=0)).max() < 0.35
+
+
+def test_the_muscles_of_the_flanks_thicken_the_wall_at_the_sides_alone():
+    tissue = draw_tissue(np.random.default_rng(0))
+    for seed in range(5):
+        thin, thick = (
+            draw_trunk(Canvas(np.random.default_rng(seed), grid()), tissue, 110, 80, flank) for flank in (0.0, 24.0)
+        )
+        lost = thin.cavity & ~thick.cavity
+        x, y = (np.broadcast_to(axis, lost.shape)[lost] for axis in grid()[:2])
+        assert not (thick.cavity & ~thin.cavity).any()
+        assert lost.any()
+        assert np.median(np.abs(x)) > np.median(np.abs(y))

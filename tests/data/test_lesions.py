@@ -6,7 +6,15 @@ from scipy import ndimage
 from lsms_monai.data.anatomy import LIVER, build_anatomy
 from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, place_lesions
-from lsms_monai.data.painting import CONTRAST_HU, KIND_RATES, Appearance, draw_appearance, outline, paint
+from lsms_monai.data.painting import (
+    BRIGHT_RADIUS_MM,
+    CONTRAST_HU,
+    KIND_RATES,
+    Appearance,
+    draw_appearance,
+    outline,
+    paint,
+)
 from lsms_monai.data.phantom import phantom
 
 SPACING = (2.0, 2.0, 5.0)
@@ -133,3 +141,10 @@ def test_a_lesion_lies_within_its_radius_and_a_fifth(seed):
     offsets = np.ix_(np.arange(-29.0, 30), np.arange(-29.0, 30), [0.0])
     inside = outline(np.random.default_rng(seed), offsets, 20, smooth=False) < 0
     assert np.hypot(offsets[0], offsets[1])[inside].max() <= 24
+
+
+def test_no_bright_dot_is_a_lesion():
+    generator = np.random.default_rng(0)
+    dots = [draw_appearance(generator, hu, BRIGHT_RADIUS_MM - 1) for hu in (30.0, 60.0, 110.0) for _ in range(200)]
+    assert "hyperdense" not in {dot.kind for dot in dots}
+    assert any(draw_appearance(generator, 110.0, BRIGHT_RADIUS_MM).kind == "hyperdense" for _ in range(200))

@@ -86,3 +86,19 @@ def test_vessels_and_the_edge_of_the_liver_do_not_show_through_lesions(livers):
     assert abs(noise[edge].mean()) < 5
     assert noise.max() < 60
     assert not noise[~liver].any()
+
+
+def test_lesions_that_people_know_are_named_and_nothing_else_is_unknown(livers):
+    image, liver = livers[0]
+    centre = np.argwhere(ndimage.distance_transform_edt(liver[..., 0]) > 12)[0]
+    x, y = np.ogrid[: image.shape[0], : image.shape[1]]
+    there = (2 * np.hypot(x - centre[0], y - centre[1]) < 12)[..., None]
+    ill = np.where(there, image - 50, image)
+    known = np.where(there, 1, 0).astype(np.uint8)
+    for seed in range(4):
+        made = synthesize(ill, liver, SPACING, np.random.default_rng(seed), 2, known=known)
+        assert ((made.labels == 1) == there).all()
+        assert made.lesions[0].value == 1
+        assert made.lesions[0].kind in ("hypodense", "cyst")
+        assert set(np.unique(made.labels)) == {0, *(lesion.value for lesion in made.lesions)}
+        np.testing.assert_allclose(made.image[there], ill[there], atol=1e-3)

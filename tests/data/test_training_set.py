@@ -78,6 +78,37 @@ def test_the_same_seed_gives_the_same_expressions(folders, datalist, tmp_path):
     assert json.loads(again.read_text()) == json.loads(datalist.read_text())
 
 
+def test_slices_that_people_have_looked_at_are_taken_as_they_are_with_what_they_saw(folders, tmp_path):
+    outlines = {"000_7": {"lesions": [[[80, 100], [95, 100], [95, 115], [80, 115]]]}, "001_7": {}}
+    (tmp_path / "outlines.json").write_text(json.dumps({"slices": outlines}))
+    made = write_training_set(
+        tmp_path / "set", num_phantoms=0, livers_dir=folders[0], copies=0, outlines=tmp_path / "outlines.json"
+    )
+    entries = [entry for section in SPLIT for entry in json.loads(made.read_text())[section]]
+    assert {entry["patient_id"] for entry in entries} == {"msd_000", "msd_001"}
+    for entry in entries:
+        labels = np.asarray(nibabel.load(made.parent / entry["label"]).dataobj)
+        assert entry["study_id"] == "real"
+        assert set(np.unique(labels)) == ({0, 1} if entry["patient_id"] == "msd_000" else {0})
+    assert any(entry["label_value"] == [1] for entry in entries)
+
+
+def test_slices_of_a_whole_ct_that_hold_no_liver_are_for_training_alone(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((70, 60, 4), np.int16), np.diag((4, 4, 5, 1))), tmp_path / "P.nii.gz")
+    made = write_training_set(tmp_path / "set", num_phantoms=0, without_liver=[(tmp_path / "P.nii.gz", 1, 2)])
+    entries = load_datalist(made, "training")
+    assert {entry["label_value"] == [] and entry["patient_id"] for entry in entries} == {"P"}
+    assert len({entry["image"] for entry in entries}) == 2
+    assert not any(json.loads(made.read_text())[section] for section in ("validation", "test"))
+
+
+def test_slices_that_a_ct_does_not_have_are_refused(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((70, 60, 4), np.int16), np.diag((4, 4, 5, 1))), tmp_path / "P.nii.gz")
+    with pytest.raises(ValueError, match=r"slices of .*P.nii.gz must lie in 0..3, got 2 to 4"):
+        write_training_set(tmp_path / "set", num_phantoms=0, without_liver=[(tmp_path / "P.nii.gz", 2, 4)])
+    assert not (tmp_path / "set").exists()
+
+
 def test_a_folder_without_slices_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold files \*_img.png, got none; name the folder"):
         write_training_set(tmp_path / "set", num_phantoms=1, livers_dir=tmp_path)
