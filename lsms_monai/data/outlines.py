@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 
 from lsms_monai.keys import UNKNOWN_VALUE
 
-Polygon = Sequence[tuple[float, float]]  # (x, y) in pixels of the picture, x to its right, y down
+Polygon = Sequence[tuple[float, float]]  # (x, y) in pixels of the picture, to the right and down, 0 a pixel's middle
+FINER = 8  # pixels that a polygon is drawn on, in a pixel of the picture
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,12 @@ class Outlines:
         Returns:
             uint8 (W, H).
         """
-        picture = Image.new("L", (shape[0], shape[1]))
+        picture = Image.new("L", (FINER * shape[0], FINER * shape[1]))
         draw = ImageDraw.Draw(picture)
-        for polygon in self.unsure:
-            draw.polygon([tuple(point) for point in polygon], fill=UNKNOWN_VALUE)
-        for value, polygon in enumerate(self.lesions, start=1):
-            draw.polygon([tuple(point) for point in polygon], fill=value)
-        return np.asarray(picture).T.copy()
+        drawn = [*((UNKNOWN_VALUE, polygon) for polygon in self.unsure), *enumerate(self.lesions, start=1)]
+        for value, polygon in drawn:
+            draw.polygon([(FINER * (x + 0.5), FINER * (y + 0.5)) for x, y in polygon], fill=value)
+        return np.asarray(picture)[FINER // 2 :: FINER, FINER // 2 :: FINER].T.copy()
 
 
 def read_outlines(path: str | Path) -> dict[str, Outlines]:

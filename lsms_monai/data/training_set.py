@@ -32,7 +32,8 @@ PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
 # Expressions of an image: in the plain words that the network is asked with, and in the many words of people. A test
 # asks in the words of people alone.
 NUM_PLAIN, NUM_SAID = 3, 1
-WITHOUT_LIVER, NUM_TIMES = "without liver", 4  # few slices of whole CTs, which are asked about more often
+WITHOUT_LIVER, REAL = "without liver", "real"
+NUM_TIMES = 4  # so many times as often a training asks about the few real lesions and the few slices of whole CTs
 MIN_LIVER_PIXELS = 300
 
 
@@ -73,7 +74,7 @@ def write_training_set(
         livers_dir: folder with `ID_img.png` and `ID_lab.png`, ID the patient, then "_": real livers; left out if None.
         copies: syntheses of each real slice; of each slice for validation and test, one at most.
         outlines: file of the lesions that people have seen in these slices (see `read_outlines`). A slice that they
-            have looked at is taken as it is, too, source "real"; where they saw nothing, nothing is. Without the file
+            have looked at is taken as it is, too, source `REAL`; where they saw nothing, nothing is. Without the file
             it is unknown whether a dark or bright part of a liver is a lesion.
         negatives_dir: folder with `NAME.npz`, `img` int16 HU (z, y, x) and `spacing`: real slices without a liver; left
             out if None.
@@ -141,7 +142,7 @@ def _livers(
         variants = [(f"liver_{slice_name}_{copy}", "liver", None) for copy in range(copies)]
         variants = variants if section == "training" else variants[:1]
         for copy, (name, source, number) in enumerate(
-            [*variants, *([(f"real_{slice_name}", "real", 0)] if seen is not None else [])]
+            [*variants, *([(f"real_{slice_name}", REAL, 0)] if seen is not None else [])]
         ):
             generator = np.random.default_rng((seed, index, copy))
             made = synthesize(image, mask > 0, spacing, generator, number, known=known)
@@ -225,7 +226,7 @@ def _entries(case: Case, generator: Generator, *, section: str, held_out: bool) 
     lesions = [lesion for lesion in case.lesions if lesion.value in seen]
     plainly = lesions or case.source != "phantom"  # one expression is enough for a phantom without a lesion
     num_plain, num_said = (0, NUM_PLAIN + NUM_SAID) if section == "test" else (NUM_PLAIN, NUM_SAID)
-    if case.source == WITHOUT_LIVER:
+    if section == "training" and (case.source == WITHOUT_LIVER or (case.source == REAL and lesions)):
         num_plain, num_said = NUM_TIMES * num_plain, NUM_TIMES * num_said
     drawn = clear_expressions(lesions, generator, 2 * num_said, in_mm=case.in_mm, held_out=held_out)
     said = {expression.text: expression.label_value for expression in drawn[:num_said]}

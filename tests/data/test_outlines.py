@@ -19,6 +19,13 @@ def test_each_lesion_has_a_value_of_its_own_where_it_was_drawn():
     assert (labels[:4, :4] == UNKNOWN_VALUE).all()
 
 
+def test_a_pixel_belongs_to_a_lesion_whose_outline_goes_round_its_middle():
+    around = [[9.6, 19.6], [11.4, 19.6], [11.4, 22.4], [9.6, 22.4]]
+    assert np.argwhere(Outlines([around]).label_map((64, 48))).tolist() == [
+        [x, y] for x in (10, 11) for y in (20, 21, 22)
+    ]
+
+
 def test_a_lesion_is_drawn_over_what_nobody_is_sure_of():
     assert UNKNOWN_VALUE not in Outlines([SQUARE], [SQUARE]).label_map((64, 48))
 
