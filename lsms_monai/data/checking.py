@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from lsms_monai.data.attributes import describe_lesions
+from lsms_monai.data.clarity import is_clear
 from lsms_monai.data.datalist import checked_entry, read_sections
-from lsms_monai.data.description import is_clear, is_picture, read_aligned
+from lsms_monai.data.description import is_picture, read_aligned
 from lsms_monai.data.meaning import LesionAttributes, Meaning
 from lsms_monai.data.parsing import parse
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX, UNKNOWN_VALUE

@@ -16,7 +16,8 @@ from scipy import ndimage
 
 from lsms_monai.data.body import LIVER
 from lsms_monai.data.canonical import canonical
-from lsms_monai.data.description import clear_expressions, read_aligned
+from lsms_monai.data.clarity import clear_expressions
+from lsms_monai.data.description import read_aligned
 from lsms_monai.data.draft import whole_or_nothing
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.outlines import Outlines, read_outlines

@@ -10,7 +10,8 @@ from PIL import Image
 
 from lsms_monai.data import load_datalist
 from lsms_monai.data.attributes import describe_lesions
-from lsms_monai.data.description import describe, describe_files, is_clear, read_aligned
+from lsms_monai.data.clarity import is_clear
+from lsms_monai.data.description import describe, describe_files, read_aligned
 from lsms_monai.data.meaning import Meaning
 from lsms_monai.data.parsing import parse
 
