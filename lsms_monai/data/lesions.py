@@ -15,6 +15,7 @@ from lsms_monai.data.body import Grid
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.painting import REACH, draw_appearance, paint
 from lsms_monai.data.placing import capsule_word, depth_word, level_word
+from lsms_monai.data.scan import Scanner
 
 DIAMETERS_MM = {(12.0, 60.0): 0.84, (6.0, 14.0): 0.1, (60.0, 110.0): 0.06}  # range -> share of lesions
 GAP_MM = 4.0  # between two lesions
@@ -22,6 +23,7 @@ CAPSULE_MM = 1.0  # between a lesion and the liver's edge
 LOBE_MARGIN_MM = 7.0  # between a lesion and the plane between the lobes, unless it is to lie across it
 ACROSS_RATE, CLOSE_RATE = 0.1, 0.35  # of lesions that may lie across that plane, that lie close to the edge
 NUM_VOXELS = 3  # a lesion has at least
+SEEN_RATIO = 5.0  # of signal to noise, from which the eye finds something for certain (Rose, J Opt Soc Am 38:196, 1948)
 
 
 class Liver:
@@ -132,18 +134,20 @@ def place_lesions(
     spacing: Sequence[float],
     num_lesions: int,
     *,
+    scanner: Scanner,
     avoid: np.ndarray | None = None,
     noise: np.ndarray | None = None,
     lobe_margin_mm: float = LOBE_MARGIN_MM,
 ) -> tuple[np.ndarray, list[LesionAttributes]]:
-    """Paint lesions into a liver, apart from each other.
+    """Paint lesions into a liver, apart from each other and none that the noise would hide.
 
     Args:
         generator: the only source of randomness.
         body: the body; its HU are changed.
         grid: x, y and z in mm of every voxel, three arrays that broadcast to (W, H, D), in LPS order.
         spacing: voxel size in mm.
-        num_lesions: how many to place; fewer are placed where the liver has no room.
+        num_lesions: how many to place; fewer are placed where the liver has no room, or where one could not be seen.
+        scanner: what is yet to be done to the image, or its noise alone if it has been scanned already.
         avoid: mask (W, H, D) of places where no lesion may come near.
         noise: noise of a real image in HU (W, H, D), which a lesion is to have, too.
         lobe_margin_mm: distance from the plane between the lobes beyond which a side can be told.
@@ -167,7 +171,7 @@ def place_lesions(
         there = None if noise is None else noise[box]
         before = body.hu[box].copy()
         mask = paint(generator, body.hu[box], offsets, look, spacing, within=liver.mask[box], noise=there)
-        if mask.sum() < NUM_VOXELS:
+        if mask.sum() < NUM_VOXELS or scanner.signal_to_noise((body.hu[box] - before) * mask, spacing) < SEEN_RATIO:
             body.hu[box] = before
             continue
         labels[box][mask] = len(lesions) + 1

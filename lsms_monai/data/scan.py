@@ -4,23 +4,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from scipy import fft
+from scipy import fft, ndimage
 
 BLUR_MM = (0.5, 1.7)
 NOISE_HU = (4.0, 25.0)
 STREAK_RATE = 0.12
 
 
-def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+@dataclass(frozen=True)
+class Scanner:
+    """How sharp and how noisy an image is.
+
+    Args:
+        blur_mm: standard deviation of the Gaussian that blurs it within a slice.
+        noise_hu: standard deviation of its noise.
+    """
+
+    blur_mm: float
+    noise_hu: float
+
+    def signal_to_noise(self, change: np.ndarray, spacing: Sequence[float]) -> float:
+        """Ratio at which a change (W, H, D) in HU stands out of white noise, on the slice where it does so most.
+
+        That of the filter matched to the change: the root of its sum of squares, over the standard deviation.
+        """
+        seen = ndimage.gaussian_filter(change, [self.blur_mm / spacing[0], self.blur_mm / spacing[1], 0])
+        return float(np.sqrt(np.square(seen).sum(axis=(0, 1)).max(initial=0)) / max(self.noise_hu, 1e-6))
+
+
+def draw_scanner(generator: Generator) -> Scanner:
+    """Draw a scanner and its settings."""
+    return Scanner(generator.uniform(*BLUR_MM), float(np.exp(generator.uniform(*np.log(NOISE_HU)))))
+
+
+def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float], scanner: Scanner) -> np.ndarray:
     """Give the image that a scanner makes of a body.
 
     Args:
         generator: the only source of randomness.
         hu: noise-free HU (W, H, D), float32.
         spacing: voxel size in mm.
+        scanner: its blur and the strength of its noise; the texture of the noise and streaks are drawn.
 
     Returns:
         int16 HU (W, H, D).
@@ -29,14 +57,13 @@ def scan(generator: Generator, hu: np.ndarray, spacing: Sequence[float]) -> np.n
     x, y = fft.fftfreq(size[0], spacing[0]), fft.rfftfreq(size[1], spacing[1])
     squares = [np.square(axis, dtype=np.float32) for axis in (x[:, None, None], y[:, None])]  # (cycles per mm)^2
     image = fft.rfft2(hu, axes=axes)
-    image *= _low_pass(squares, generator.uniform(*BLUR_MM))
+    image *= _low_pass(squares, scanner.blur_mm)
     grain = _low_pass(squares, generator.uniform(0.3, 1.3))
     if generator.random() < 0.7:  # a sharp kernel lets fine noise through
         grain *= np.sqrt(np.sqrt(squares[0] + squares[1]) + np.float32(0.01))
-    noise_hu = np.exp(generator.uniform(*np.log(NOISE_HU)))
     gain = np.sqrt(max(float(np.mean(np.square(grain))), 1e-12))  # of white noise's standard deviation
     noise = fft.rfft2(generator.standard_normal(hu.shape, np.float32), axes=axes)
-    noise *= grain * np.float32(noise_hu / gain)
+    noise *= grain * np.float32(scanner.noise_hu / gain)
     image += noise
     result = fft.irfft2(image, s=size, axes=axes)
     if generator.random() < STREAK_RATE:

@@ -20,6 +20,7 @@ from lsms_monai.data.body import centred_grid
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.placing import lobe_distance
+from lsms_monai.data.scan import Scanner
 from lsms_monai.keys import UNKNOWN_VALUE
 
 NUM_LESIONS_RATES = (0.06, 0.14, 0.28, 0.28, 0.16, 0.08)  # of slices with 0, 1, ... 5 lesions
@@ -61,7 +62,7 @@ def synthesize(
         liver: mask (W, H, D).
         spacing: voxel size in mm.
         generator: the only source of randomness.
-        num_lesions: how many, fewer if the liver has no room; drawn at random if None.
+        num_lesions: how many, fewer if the liver has no room or its noise would hide one; drawn at random if None.
         known: label map (W, H, D) of the lesions that the liver has, 255 where nobody is sure; without it, nobody is
             sure where the liver is clearly darker or brighter.
 
@@ -97,7 +98,15 @@ def synthesize(
     body = Anatomy(image.copy(), np.where(liver, LIVER, 0).astype(np.uint8), lobe_mm, depth_mm, liver_hu)
     noise = _noise(image, liver, spacing)
     labels, lesions = place_lesions(
-        generator, body, grid, spacing, num_lesions, avoid=taken, noise=noise, lobe_margin_mm=LOBE_MARGIN_MM
+        generator,
+        body,
+        grid,
+        spacing,
+        num_lesions,
+        scanner=Scanner(0.0, float(noise[liver].std())),
+        avoid=taken,
+        noise=noise,
+        lobe_margin_mm=LOBE_MARGIN_MM,
     )
     first = int(known[known != UNKNOWN_VALUE].max(initial=0))
     labels = np.where(labels > 0, labels + np.uint8(first), known)

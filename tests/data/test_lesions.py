@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, build_anatomy
 from lsms_monai.data.attributes import core, depth_in_slice
-from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, place_lesions
+from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, SEEN_RATIO, place_lesions
 from lsms_monai.data.painting import (
     BRIGHT_RADIUS_MM,
     CONTRAST_HU,
@@ -16,8 +16,10 @@ from lsms_monai.data.painting import (
     paint,
 )
 from lsms_monai.data.phantom import phantom
+from lsms_monai.data.scan import Scanner
 
 SPACING = (2.0, 2.0, 5.0)
+SHARP = Scanner(blur_mm=0.5, noise_hu=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_a_side_is_told_only_clear_of_the_plane_between_the_lobes(seed):
     grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
     generator = np.random.default_rng(seed)
     body = build_anatomy(generator, grid)
-    labels, lesions = place_lesions(generator, body, grid, SPACING, 5)
+    labels, lesions = place_lesions(generator, body, grid, SPACING, 5, scanner=SHARP)
     assert lesions
     for lesion in lesions:
         lobe_mm = body.lobe_mm[labels == lesion.value]
@@ -83,9 +85,27 @@ def test_no_lesion_comes_near_places_to_avoid():
     grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
     body = build_anatomy(np.random.default_rng(4), grid)
     avoid = (body.organs == LIVER) & (body.depth_mm > 0)
-    labels, lesions = place_lesions(np.random.default_rng(4), body, grid, SPACING, 5, avoid=avoid)
+    labels, lesions = place_lesions(np.random.default_rng(4), body, grid, SPACING, 5, scanner=SHARP, avoid=avoid)
     assert lesions
     assert ndimage.distance_transform_edt(~avoid, sampling=SPACING)[labels > 0].min() >= GAP_MM
+
+
+def test_what_the_noise_would_hide_is_not_there():
+    axis = np.arange(-159, 160, 2.0)
+    grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
+
+    def placed(noise_hu):
+        generator = np.random.default_rng(7)
+        body = build_anatomy(generator, grid)
+        before = body.hu.copy()
+        labels, _ = place_lesions(generator, body, grid, SPACING, 5, scanner=Scanner(1.0, noise_hu))
+        signals = [np.linalg.norm((body.hu - before)[labels == value]) for value in range(1, labels.max() + 1)]
+        return signals, np.abs(body.hu - before)[ndimage.binary_dilation(labels > 0, iterations=6) == 0].max()
+
+    few, many = placed(200.0), placed(1.0)
+    assert len(many[0]) > len(few[0])
+    assert all(signal > SEEN_RATIO * 200 for signal in few[0])
+    assert few[1] == many[1] == 0  # nothing is left of one that was taken back
 
 
 def test_a_lesion_looks_as_it_is_called(phantoms):

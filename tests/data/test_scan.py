@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 
 from lsms_monai.data import scan as scan_module
-from lsms_monai.data.scan import scan
+from lsms_monai.data.scan import Scanner, draw_scanner, scan
 
 
 def images_of(hu, number, spacing=(1.5, 1.5, 5.0)):
-    return [scan(np.random.default_rng(seed), hu, spacing) for seed in range(number)]
+    generators = [np.random.default_rng(seed) for seed in range(number)]
+    return [scan(generator, hu, spacing, draw_scanner(generator)) for generator in generators]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def test_streaks_leave_the_air_alone(monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 4, 1), (61, 53, 7)])
 def test_any_grid_can_be_scanned(shape):
     for seed in range(15):
-        image = scan(np.random.default_rng(seed), np.zeros(shape, np.float32), (1.0, 2.0, 5.0))
+        generator = np.random.default_rng(seed)
+        image = scan(generator, np.zeros(shape, np.float32), (1.0, 2.0, 5.0), draw_scanner(generator))
         assert image.shape == shape
         assert image.dtype == np.int16
 
@@ -59,3 +61,29 @@ def test_a_volume_has_noise_of_its_own_on_every_slice():
     images = images_of(np.zeros((64, 64, 2), np.float32), 15)
     alike = [np.corrcoef(image[..., 0].ravel(), image[..., 1].ravel())[0, 1] for image in images]
     assert np.median(np.abs(alike)) < 0.1
+
+
+def test_the_ratio_of_signal_to_noise_is_that_of_the_matched_filter():
+    """In many images with a known change, the best linear detector's mean over its standard deviation."""
+    change = np.zeros((24, 24, 2), np.float32)
+    change[8:14, 9:15, 1] = -12
+    generator, noise_hu = np.random.default_rng(0), 20.0
+    responses = [((change + generator.normal(0, noise_hu, change.shape)) * change).sum() for _ in range(4000)]
+    measured = np.mean(responses) / np.std(responses)
+    assert Scanner(0.0, noise_hu).signal_to_noise(change, (2.0, 2.0, 5.0)) == pytest.approx(measured, rel=0.05)
+
+
+def test_blur_takes_signal_from_small_things_most():
+    small, large = np.zeros((2, 60, 60, 1), np.float32)
+    small[29:31, 29:31], large[15:45, 15:45] = 50, 50
+
+    def kept(change):
+        sharp, blurred = (Scanner(blur, 10.0).signal_to_noise(change, (2.0, 2.0, 5.0)) for blur in (0.0, 1.7))
+        return blurred / sharp
+
+    assert kept(small) < 0.8 < 0.95 < kept(large) < 1
+
+
+def test_no_change_is_no_signal():
+    assert Scanner(1.0, 10.0).signal_to_noise(np.zeros((4, 4, 0)), (2.0, 2.0, 5.0)) == 0
+    assert Scanner(1.0, 0.0).signal_to_noise(np.zeros((4, 4, 1)), (2.0, 2.0, 5.0)) == 0
