@@ -23,7 +23,7 @@ LABEL_STUDIES ?= runs/label/studies
 
 DEMO := runs/demo
 # A phantom with a hyperdense lesion in the right lobe and a cyst in the left one.
-DEMO_SEED := 1415
+DEMO_SEED := 1402
 
 .PHONY: help demo label test test-label test-deploy slow lint format weights bundle torchscript map
 

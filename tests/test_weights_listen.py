@@ -9,6 +9,7 @@ from lsms_monai.predictor import BundlePredictor
 
 NUM_PHANTOMS = 10
 FIRST_SEED = 90_000  # training uses pairs of numbers as seeds
+EXPRESSIONS_EACH = 4
 
 
 def dice(mask, truth):
@@ -20,7 +21,7 @@ def cases():
     for seed in range(FIRST_SEED, FIRST_SEED + NUM_PHANTOMS):
         generator = np.random.default_rng(seed)
         made = phantom(generator, num_lesions=3)
-        for expression in sample_expressions(made.lesions, generator, 4):
+        for expression in sample_expressions(made.lesions, generator, EXPRESSIONS_EACH):
             truth = np.isin(made.labels, expression.label_value) & (made.labels > 0)
             others = (made.labels > 0) & ~truth
             if truth.any() and others.any():
@@ -33,7 +34,8 @@ def answered(repository):
     found = list(cases())
     texts = [text for _, text, _, _ in found]
     rows = []
-    for (made, text, truth, others), foreign in zip(found, texts[1:] + texts[:1], strict=True):
+    foreign_texts = texts[EXPRESSIONS_EACH:] + texts[:EXPRESSIONS_EACH]  # those of the next phantom or a later one
+    for (made, text, truth, others), foreign in zip(found, foreign_texts, strict=True):
         answers = predictor.predict(made.image, made.affine, [text, foreign, contradict(text)])
         rows.append([dice(answers[0].mask, truth), dice(answers[0].mask, others)])
         rows[-1] += [dice(answer.mask, truth) for answer in answers[1:]]
@@ -41,13 +43,8 @@ def answered(repository):
     return dict(zip(("named", "others", "foreign", "contradicted"), np.mean(rows, axis=0), strict=True))
 
 
-@pytest.mark.xfail(reason="0.685 here: slices of patients taught the weights to mark less, see the model card")
-def test_the_named_lesion_is_found_as_often_as_aimed_at(answered):
-    assert answered["named"] >= 0.70
-
-
 def test_the_named_lesion_is_found(answered):
-    assert answered["named"] >= 0.65
+    assert answered["named"] >= 0.70
 
 
 def test_the_other_lesions_are_left_out(answered):

@@ -15,7 +15,7 @@ from lsms_monai.data import phantom
 
 SAMPLE_APP = Path(sys.prefix) / "monailabel" / "sample-apps" / "monaibundle"
 # What `make demo` asks.
-SEED, EXPRESSIONS = (1415, 0), ("the hyperdense lesion in the right lobe", "the cyst in the left lobe")
+SEED, EXPRESSIONS = (1402, 0), ("the hyperdense lesion in the right lobe", "the cyst in the left lobe")
 CONF = {"models": "lsms", "zoo_source": "ngc", "sam2": "false"}  # the last two: nothing is downloaded
 
 
