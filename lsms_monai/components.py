@@ -63,7 +63,8 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
 
     The score is the highest probability under a Gaussian of 1 mm in the slice: about the probability itself from 5 mm
     on, half of it for a speck of 2.4 mm. As lesions are about as high as wide, a component lower than half its width
-    loses in proportion, unless it leaves the volume above or below. Components below `KEEP_RATE` of the best score are dropped.
+    loses in proportion, unless it leaves the volume above or below. Components below `KEEP_RATE` of the best score are
+    dropped.
 
     Args:
         probability: (W, H, D), 0..1.
