@@ -147,4 +147,6 @@ def _kidneys(canvas: Canvas, tissue: Tissue, size: float, spine_y: float, height
         if tissue.phase == "delayed" and draw.random() < 0.7:
             canvas.blob(centre - (side * 11, 0, 0), (5, 5, 16), draw.uniform(200, 600), VESSEL)
         if draw.random() < 0.15:
-            canvas.blob(centre + draw.normal(0, 1, 3) * axes * 0.6, draw.uniform(5, 18, 3), draw.uniform(0, 15), KIDNEY)
+            place, radii = centre + draw.normal(0, 1, 3) * axes * 0.6, draw.uniform(5, 18, 3)
+            outside = canvas.organs != LIVER  # there it would be a cyst of the liver
+            canvas.blob(place, radii, draw.uniform(0, 15), KIDNEY, within=outside)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from lsms_monai.data.anatomy import REGIONS, build_anatomy
 from lsms_monai.data.body import (
@@ -69,6 +70,17 @@ def test_each_organ_has_hu_of_its_own(organ, lowest, highest, bodies):
     means = [np.mean(b.hu[b.organs == organ]) for region in bodies.values() for b in region if organ in b.organs]
     assert lowest <= min(means)
     assert max(means) <= highest
+
+
+@pytest.mark.parametrize("seed", [48, 57])
+def test_a_cyst_of_the_kidney_is_none_of_the_liver(seed):
+    body = build_anatomy(np.random.default_rng(seed), grid(-20, 12), "liver")
+    fluid = (body.organs == KIDNEY) & (body.hu >= 0) & (body.hu <= 15)
+    for cyst, organs in zip(np.moveaxis(fluid, -1, 0), np.moveaxis(body.organs, -1, 0), strict=True):
+        parts, number = ndimage.label(cyst)
+        for part in range(1, number + 1):
+            rim = ndimage.binary_dilation(parts == part) & (parts != part)
+            assert np.any(organs[rim] != LIVER)
 
 
 def test_organs_light_up_together_in_every_phase():
