@@ -2,6 +2,7 @@
 """Dictionary transforms for expressions and CT slices; everything else is MONAI's."""
 
 from lsms_monai.transforms.ct import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms.edges import TrimEdgesd
 from lsms_monai.transforms.mirror import RandMirrord
 from lsms_monai.transforms.text import SelectExpressiond, TokenizeExpressiond
 from lsms_monai.transforms.volume import LowerVolumeOddsd
@@ -16,4 +17,5 @@ __all__ = [
     "SelectTargetd",
     "StackAdjacentSlicesd",
     "TokenizeExpressiond",
+    "TrimEdgesd",
 ]

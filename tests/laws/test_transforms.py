@@ -18,6 +18,7 @@ TRANSFORMS = [
     ("ResampleKeysd", transforms.ResampleKeysd(keys="image", pixdim=(-1.0, -1.0, -1.0)), set(), set()),
     ("SelectTargetd", transforms.SelectTargetd(), set(), {"label_value"}),
     ("LowerVolumeOddsd", transforms.LowerVolumeOddsd(keys="image"), set(), set()),
+    ("TrimEdgesd", transforms.TrimEdgesd(keys="image"), set(), set()),
     ("SelectSliced", transforms.SelectSliced(keys=["image", "label"]), set(), set()),
     ("RandMirrord", transforms.RandMirrord(prob=0.0), set(), set()),
     ("SelectExpressiond", transforms.SelectExpressiond(), set(), set()),
