@@ -32,8 +32,13 @@ class Scanner:
 
         That of the filter matched to the change: the root of its sum of squares, over the standard deviation.
         """
-        seen = ndimage.gaussian_filter(change, [self.blur_mm / spacing[0], self.blur_mm / spacing[1], 0])
+        seen = blurred(change, self.blur_mm, spacing)
         return float(np.sqrt(np.square(seen).sum(axis=(0, 1)).max(initial=0)) / max(self.noise_hu, 1e-6))
+
+
+def blurred(image: np.ndarray, sigma_mm: float, spacing: Sequence[float]) -> np.ndarray:
+    """Smooth an image (W, H, D) within each slice."""
+    return ndimage.gaussian_filter(image, [sigma_mm / spacing[0], sigma_mm / spacing[1], 0])
 
 
 def draw_scanner(generator: Generator) -> Scanner:

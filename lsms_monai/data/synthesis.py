@@ -20,7 +20,7 @@ from lsms_monai.data.body import centred_grid
 from lsms_monai.data.lesions import place_lesions
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.placing import lobe_distance
-from lsms_monai.data.scan import Scanner
+from lsms_monai.data.scan import Scanner, blurred
 from lsms_monai.keys import UNKNOWN_VALUE
 
 NUM_LESIONS_RATES = (0.06, 0.14, 0.28, 0.28, 0.16, 0.08)  # of slices with 0, 1, ... 5 lesions
@@ -146,13 +146,8 @@ def _noise(image: np.ndarray, liver: np.ndarray, spacing: Sequence[float]) -> np
 
 def _smooth(image: np.ndarray, mask: np.ndarray, sigma_mm: float, spacing: Sequence[float]) -> np.ndarray:
     """Smooth what is in a mask by what is in it."""
-    weight = np.maximum(_blurred(mask.astype(np.float32), sigma_mm, spacing), 1e-3)
-    return _blurred(image * mask, sigma_mm, spacing) / weight
-
-
-def _blurred(image: np.ndarray, sigma_mm: float, spacing: Sequence[float]) -> np.ndarray:
-    """Smooth within each slice."""
-    return ndimage.gaussian_filter(image, [sigma_mm / spacing[0], sigma_mm / spacing[1], 0])
+    weight = np.maximum(blurred(mask.astype(np.float32), sigma_mm, spacing), 1e-3)
+    return blurred(image * mask, sigma_mm, spacing) / weight
 
 
 def _eroded(mask: np.ndarray, by_mm: float, spacing: Sequence[float]) -> np.ndarray:
