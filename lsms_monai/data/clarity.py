@@ -8,9 +8,15 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
-from lsms_monai.data.attributes import ISODENSE, WATER_HU
+from lsms_monai.data.attributes import CALCIFIED_HU, ISODENSE, WATER_HU
 from lsms_monai.data.expressions import Expression, sample_expressions
 from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes, Meaning
+
+# The darker kind, the brighter one, the HU that divide them -> attenuations that need to tell the one from the other.
+BORDERS = {
+    ("cyst", "hypodense", WATER_HU[1]): ("cyst", "solid", "solid hypodense"),
+    ("hyperdense", "calcified", CALCIFIED_HU): ("calcified", "hypervascular", "solid"),
+}
 
 
 def is_clear(meaning: Meaning | None, lesions: Sequence[LesionAttributes]) -> bool:
@@ -19,8 +25,9 @@ def is_clear(meaning: Meaning | None, lesions: Sequence[LesionAttributes]) -> bo
         return True
     if meaning.attenuation is not None and any(lesion.kind == ISODENSE for lesion in lesions):
         return False
-    if meaning.attenuation in ("cyst", "solid", "solid hypodense") and any(map(_is_near_water, lesions)):
-        return False
+    for border, attenuations in BORDERS.items():
+        if meaning.attenuation in attenuations and any(_is_at(lesion, *border) for lesion in lesions):
+            return False
     return is_clear(meaning.near, lesions)
 
 
@@ -41,6 +48,7 @@ def clear_expressions(
     return [expression for expression in drawn if is_clear(expression.meaning, lesions)]
 
 
-def _is_near_water(lesion: LesionAttributes) -> bool:
-    """Whether a cyst or a dark lesion could be the other."""
-    return lesion.kind in ("cyst", "hypodense") and abs(lesion.hu - WATER_HU[1]) < HU_MARGIN / 2
+def _is_at(lesion: LesionAttributes, darker: str, brighter: str, border_hu: float) -> bool:
+    """Whether a lesion could be of the other kind: near the HU between them, or beyond, as a small blurred cyst is."""
+    above = {darker: lesion.hu - border_hu, brighter: border_hu - lesion.hu}.get(lesion.kind)
+    return above is not None and above > -HU_MARGIN / 2

@@ -13,7 +13,7 @@ from lsms_monai.data.anatomy import LIVER, Anatomy
 from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.body import Grid
 from lsms_monai.data.meaning import LesionAttributes
-from lsms_monai.data.painting import REACH, draw_appearance, paint
+from lsms_monai.data.painting import REACH, Appearance, draw_appearance, paint
 from lsms_monai.data.placing import capsule_word, depth_word, level_word
 from lsms_monai.data.scan import Scanner
 
@@ -139,7 +139,7 @@ def place_lesions(
     noise: np.ndarray | None = None,
     lobe_margin_mm: float = LOBE_MARGIN_MM,
 ) -> tuple[np.ndarray, list[LesionAttributes]]:
-    """Paint lesions into a liver, apart from each other and none that the noise would hide.
+    """Paint lesions into a liver, apart from each other, none that the noise would hide or whose bright rim it would.
 
     Args:
         generator: the only source of randomness.
@@ -153,7 +153,7 @@ def place_lesions(
         lobe_margin_mm: distance from the plane between the lobes beyond which a side can be told.
 
     Returns:
-        Instance map (W, H, D) uint8 and the attributes of each lesion.
+        Instance map (W, H, D) uint8 and the attributes of each lesion, its HU as the scanner blurs them.
     """
     labels = np.zeros(body.hu.shape, np.uint8)
     lesions: list[LesionAttributes] = []
@@ -171,14 +171,22 @@ def place_lesions(
         there = None if noise is None else noise[box]
         before = body.hu[box].copy()
         mask = paint(generator, body.hu[box], offsets, look, spacing, within=liver.mask[box], noise=there)
-        if mask.sum() < NUM_VOXELS or scanner.signal_to_noise((body.hu[box] - before) * mask, spacing) < SEEN_RATIO:
+        change = scanner.blurred((body.hu[box] - before) * mask, spacing)
+        if mask.sum() < NUM_VOXELS or not _is_seen(look, change, scanner):
             body.hu[box] = before
             continue
         labels[box][mask] = len(lesions) + 1
-        inner = (body.hu[box] if there is None else body.hu[box] - there)[core(depth_in_slice(mask))]
+        seen = scanner.blurred(body.hu[box] if there is None else body.hu[box] - there, spacing)
+        inner = seen[core(depth_in_slice(mask))]
         lesions.append(liver.describe(len(lesions) + 1, box, mask, look.kind, float(inner.mean())))
         liver.take(centre, radius)
     return labels, lesions
+
+
+def _is_seen(look: Appearance, change: np.ndarray, scanner: Scanner) -> bool:
+    """Whether the eye finds a lesion, and its bright rim where it is to have one, in what a scanner shows of it."""
+    parts = [change] if look.rim_hu is None else [change, np.maximum(change, 0)]
+    return all(scanner.signal_to_noise(part) >= SEEN_RATIO for part in parts)
 
 
 def _radii(generator: Generator, number: int) -> list[float]:

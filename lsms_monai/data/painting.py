@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-KIND_RATES = {"hypodense": 0.42, "cyst": 0.2, "hyperdense": 0.19, "rim": 0.13, "calcified": 0.06}
+KIND_RATES = {"hypodense": 0.35, "cyst": 0.2, "hyperdense": 0.19, "rim": 0.2, "calcified": 0.06}  # many rims go unseen
 CONTRAST_HU = 15.0  # at least, between a lesion and its liver
 BRIGHTEST_HU = 215.0  # of what is not calcified
 LOBULATED_RATE, NECROSIS_RATE = 0.35, 0.3

@@ -27,12 +27,15 @@ class Scanner:
     blur_mm: float
     noise_hu: float
 
-    def signal_to_noise(self, change: np.ndarray, spacing: Sequence[float]) -> float:
-        """Ratio at which a change (W, H, D) in HU stands out of white noise, on the slice where it does so most.
+    def blurred(self, image: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+        """What an image (W, H, D) would be without noise."""
+        return blurred(image, self.blur_mm, spacing)
+
+    def signal_to_noise(self, seen: np.ndarray) -> float:
+        """Ratio at which a blurred change (W, H, D) in HU stands out of white noise, on the slice where it does most.
 
         That of the filter matched to the change: the root of its sum of squares, over the standard deviation.
         """
-        seen = blurred(change, self.blur_mm, spacing)
         return float(np.sqrt(np.square(seen).sum(axis=(0, 1)).max(initial=0)) / max(self.noise_hu, 1e-6))
 
 

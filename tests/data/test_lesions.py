@@ -4,7 +4,7 @@ import pytest
 from scipy import ndimage
 
 from lsms_monai.data.anatomy import LIVER, build_anatomy
-from lsms_monai.data.attributes import core, depth_in_slice
+from lsms_monai.data.attributes import WATER_HU, core, depth_in_slice
 from lsms_monai.data.lesions import GAP_MM, LOBE_MARGIN_MM, SEEN_RATIO, place_lesions
 from lsms_monai.data.painting import (
     BRIGHT_RADIUS_MM,
@@ -108,6 +108,41 @@ def test_what_the_noise_would_hide_is_not_there():
     assert few[1] == many[1] == 0  # nothing is left of one that was taken back
 
 
+def test_a_rim_that_the_noise_would_hide_is_not_there():
+    axis = np.arange(-159, 160, 2.0)
+    grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
+
+    def rims(noise_hu):
+        """Strength of the bright part of each lesion with a rim, in units of the noise."""
+        found = []
+        for seed in range(12):
+            body = build_anatomy(np.random.default_rng(seed), grid)
+            before = body.hu.copy()
+            scanner = Scanner(1.0, noise_hu)
+            labels, lesions = place_lesions(np.random.default_rng(seed), body, grid, SPACING, 5, scanner=scanner)
+            for lesion in (x for x in lesions if x.kind == "rim"):
+                change = scanner.blurred((body.hu - before) * (labels == lesion.value), SPACING)
+                found.append(np.linalg.norm(np.maximum(change, 0)) / noise_hu)
+        return found
+
+    few, many = rims(25.0), rims(1.0)
+    assert len(many) > len(few) > 0
+    assert min(few + many) >= SEEN_RATIO
+
+
+def test_the_attenuation_of_a_lesion_is_that_of_the_blurred_image():
+    axis = np.arange(-159, 160, 2.0)
+    grid = axis[:, None, None], axis[None, :, None], np.zeros((1, 1, 1))
+    for blur_mm in (0.0, 1.7):
+        body = build_anatomy(np.random.default_rng(6), grid)
+        scanner = Scanner(blur_mm, 1.0)
+        labels, lesions = place_lesions(np.random.default_rng(6), body, grid, SPACING, 3, scanner=scanner)
+        seen = scanner.blurred(body.hu, SPACING)
+        for lesion in lesions:
+            mask = labels == lesion.value
+            assert lesion.hu == pytest.approx(seen[core(depth_in_slice(mask)) & mask].mean(), abs=2)
+
+
 def test_a_lesion_looks_as_it_is_called(phantoms):
     for made in phantoms:
         for lesion in (x for x in made.lesions if x.diameter_mm > 18 and x.kind != "rim"):
@@ -115,7 +150,7 @@ def test_a_lesion_looks_as_it_is_called(phantoms):
             contrast = np.median(made.image[core]) - made.liver_hu
             assert contrast > 10 if lesion.kind in ("hyperdense", "calcified") else contrast < -10
             assert lesion.kind != "calcified" or lesion.hu > 200
-            assert lesion.hu <= 20 or lesion.kind != "cyst"
+            assert lesion.hu <= WATER_HU[1] or lesion.kind != "cyst"
 
 
 def test_a_rim_is_brighter_than_core_and_liver():
