@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lsms_monai.networks.layers import ChannelNorm
+from lsms_monai.networks.layers import ChannelNorm, at_full_precision
 
 LANGUAGE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": ChannelNorm,
@@ -69,6 +69,25 @@ class WordToPixelAttention(nn.Module):
         return gated if self.gate_scale is None else self.gate_scale * gated
 
 
+class DepthwiseConv2d(nn.Conv2d):
+    """A convolution of each channel by itself that keeps height and width.
+
+    Args:
+        channels: channels C of the (B, C, H, W) map.
+        kernel_size: (height, width), odd.
+    """
+
+    def __init__(self, channels: int, kernel_size: tuple[int, int]) -> None:
+        height, width = kernel_size
+        super().__init__(channels, channels, kernel_size, padding=(height // 2, width // 2), groups=channels)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Map (B, C, H, W) in, the same shape out."""
+        return at_full_precision(
+            super().forward, feature, dtype=self.weight.dtype, when=self.training and feature.is_cpu
+        )
+
+
 class ScaleAwareVisionLanguageAttention(nn.Module):
     """Gate image features by what they look like at several scales and by what the expression says.
 
@@ -99,12 +118,9 @@ class ScaleAwareVisionLanguageAttention(nn.Module):
         super().__init__()
         if any(size % 2 == 0 for size in kernel_sizes):
             raise ValueError(f"kernel_sizes must be odd, got {tuple(kernel_sizes)}")
-        self.local = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.local = DepthwiseConv2d(channels, (5, 5))
         self.strips = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, channels, (1, size), padding=(0, size // 2), groups=channels),
-                nn.Conv2d(channels, channels, (size, 1), padding=(size // 2, 0), groups=channels),
-            )
+            nn.Sequential(DepthwiseConv2d(channels, (1, size)), DepthwiseConv2d(channels, (size, 1)))
             for size in kernel_sizes
         )
         self.language = (

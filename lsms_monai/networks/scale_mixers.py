@@ -13,6 +13,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lsms_monai.networks.layers import at_full_precision
+
 WINDOWS = (8, 4, 2, 1)  # side of one position's window at strides 4, 8, 16, 32
 NUM_COARSE = 2**2 + 1  # tokens of one position at strides 16 and 32
 
@@ -41,7 +43,12 @@ class SelfAttention(nn.Module):
         """Tokens (B, N, D) in, tokens (B, N, D) out."""
         projected = self.query_key_value(self.norm(tokens))
         query, key, value = rearrange(projected, "b n (s h d) -> s b h n d", s=3, h=self.num_heads).unbind()
-        attended = F.scaled_dot_product_attention(query, key, value)  # scaled by 1 / sqrt(d)
+        attended = at_full_precision(  # scaled by 1 / sqrt(d)
+            F.scaled_dot_product_attention,
+            *(query, key, value),
+            dtype=self.norm.weight.dtype,
+            when=self.training and tokens.is_cpu,
+        )
         return tokens + self.project(rearrange(attended, "b h n d -> b n (h d)"))
 
 

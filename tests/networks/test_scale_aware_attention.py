@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from lsms_monai.networks import ScaleAwareVisionLanguageAttention, WordToPixelAttention
+from lsms_monai.networks.scale_aware_attention import DepthwiseConv2d
 
 CHANNELS, TEXT_DIM = 6, 5
 NORM_AXES = {"none": None, "layer": 1, "instance": (2, 3)}
@@ -122,3 +123,24 @@ def test_a_closed_gate_opens_with_the_first_step(feature, words):
     module.zero_grad()
     module(feature, *words).square().sum().backward()
     assert all(parameter.grad.any() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("kernel_size", [(5, 5), (1, 7), (7, 1)])
+def test_depthwise_convolution_keeps_the_size_and_channels_apart(feature, kernel_size):
+    conv = DepthwiseConv2d(CHANNELS, kernel_size)
+    expected = [
+        F.conv2d(feature[:, i : i + 1], conv.weight[i : i + 1], conv.bias[i : i + 1], padding="same")
+        for i in range(CHANNELS)
+    ]
+    torch.testing.assert_close(conv(feature), torch.cat(expected, dim=1))
+
+
+@pytest.mark.parametrize(("training", "dtype"), [(True, torch.float32), (False, torch.bfloat16)])
+def test_depthwise_convolution_is_trained_in_float32_on_a_cpu(feature, training, dtype):
+    conv = DepthwiseConv2d(CHANNELS, (1, 7)).train(training)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = conv(feature.bfloat16())
+    assert result.dtype == dtype
+    exact = conv(feature.bfloat16().float())
+    assert torch.equal(result, exact) == training
+    torch.testing.assert_close(result.float(), exact, rtol=0.02, atol=0.02)

@@ -130,3 +130,18 @@ def test_factorizing_keeps_its_first_bases():
     mixer(pyramid())[0].sum().backward()
     assert torch.equal(mixer.bases, before)
     assert torch.equal(FactorizedScaleMixer(DIM).bases, before)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_attention_is_trained_in_float32_on_a_cpu(monkeypatch, training):
+    dtypes = []
+
+    def attend(query, key, value):
+        dtypes.append((query.dtype, torch.is_autocast_enabled("cpu")))
+        return value
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", attend)
+    attention = SelfAttention(DIM, 4).train(training)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        attention(torch.randn(1, 5, DIM))
+    assert dtypes == [(torch.float32, False) if training else (torch.bfloat16, True)]
