@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from lsms_monai.keys import INSIDE_ORGAN, MEANT, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN
 
-LESION_WEIGHT = 3.0  # of lesion pixels in the cross-entropy
 SURE_OF_NOTHING = -20.0  # a logit
 NUM_HARDEST = 64  # pixels of an image
 BORDER = 2  # pixels around a lesion where an error is one of its outline
@@ -84,6 +83,8 @@ class LSMSLoss(nn.Module):
     Args:
         batch_dice: take Dice over the whole batch, with which training from random weights starts at once, and not for
             each image, with which small lesions count as much as large ones.
+        foreground_weight: weight of a target's pixels in the cross-entropy. Above 1, small targets are learned from
+            random weights at once, and every target is drawn too wide.
         lesion_weight: weight of the segmentation of every lesion.
         selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
             the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
@@ -99,6 +100,7 @@ class LSMSLoss(nn.Module):
         self,
         *,
         batch_dice: bool = True,
+        foreground_weight: float = 3.0,
         lesion_weight: float = 0.5,
         selection_weight: float = 0.5,
         background_weight: float = 0.3,
@@ -109,7 +111,7 @@ class LSMSLoss(nn.Module):
         super().__init__()
         # Smoothing by one pixel gives an image without a target a gradient, too.
         self.segmentation = DiceCELoss(
-            sigmoid=True, batch=batch_dice, smooth_nr=1.0, smooth_dr=1.0, weight=torch.tensor(LESION_WEIGHT)
+            sigmoid=True, batch=batch_dice, smooth_nr=1.0, smooth_dr=1.0, weight=torch.tensor(foreground_weight)
         )
         self.lesion_weight = lesion_weight
         self.selection_weight = selection_weight

@@ -167,11 +167,11 @@ def test_half_precision_outputs_are_compared_in_float32(label):
     )
 
 
-def segmentation_loss(logits, target, axes):
-    """Dice over the axes, smoothed by one pixel, plus cross-entropy in which lesion pixels count three times."""
+def segmentation_loss(logits, target, axes, foreground_weight=3):
+    """Dice over the axes, smoothed by one pixel, plus cross-entropy in which lesion pixels count several times."""
     probability, target = logits.sigmoid(), target.float()
     overlap, total = (probability * target).sum(axes), (probability + target).sum(axes)
-    cross_entropy = -(3 * target * probability.log() + (1 - target) * (1 - probability).log())
+    cross_entropy = -(foreground_weight * target * probability.log() + (1 - target) * (1 - probability).log())
     return (1 - (2 * overlap + 1) / (total + 1)).mean() + cross_entropy.mean()
 
 
@@ -188,6 +188,14 @@ def test_the_loss_is_that_of_the_meant_lesions_of_every_lesion_and_of_the_alignm
     alignment = TextToPixelContrastiveLoss()
     weighted = loss(alignment=alignment, alignment_weight=0.3)
     torch.testing.assert_close(weighted(output, codes), expected + 0.3 * alignment(output, meant))
+
+
+@pytest.mark.parametrize("foreground_weight", [1.0, 2.5])
+def test_pixels_of_a_target_weigh_as_much_as_told(label, foreground_weight):
+    output = training_output()
+    loss = LSMSLoss(foreground_weight=foreground_weight, lesion_weight=0, selection_weight=0, background_weight=0)
+    expected = segmentation_loss(output["logits"], label, (0, 2, 3), foreground_weight)
+    torch.testing.assert_close(loss(output, label), expected)
 
 
 def test_the_choice_among_lesions_weighs_what_is_meant_in_an_image_like_what_is_not(label):
