@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an expression reaches the network for a slice, a batch of slices, or a volume."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,17 +19,37 @@ class ExpressionSliceInferer(Inferer):
     MONAI's ``SliceInferer`` drops keyword arguments, so that a network with a default expression would answer that one
     instead of the person's. This one refuses to run without an expression.
 
-    Words are read once for a volume, if the network has ``encode_text`` (see ``LSMS``).
+    Words are read once for a volume, if the network has ``encode_text`` (see ``LSMS``). A volume can be searched for
+    lesions of any kind first: what an expression means is among them, so only slices that may show one are then asked
+    for it. A slice that shows none keeps the answer of the search. Several expressions share the search, and one that
+    says no more than it is answered by it.
 
     Args:
         sw_batch_size: slices of a volume, or expressions about one slice, that go through the network at a time.
+        search: what ``TokenizeExpressiond`` makes of words for a lesion of any kind, such as "all lesions"; None asks
+            every slice for every expression.
+        search_probability: slices on which a pixel is at least as likely to belong to a lesion of any kind are asked.
+
+    Raises:
+        ValueError: if the probability does not lie between 0 and 1.
         bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32. None does so on CPUs
             that multiply bfloat16 in hardware.
     """
 
-    def __init__(self, sw_batch_size: int = 8, bfloat16: bool | None = None) -> None:
+    def __init__(
+        self,
+        sw_batch_size: int = 8,
+        bfloat16: bool | None = None,
+        *,
+        search: Mapping[str, Tensor] | None = None,
+        search_probability: float = 0.1,
+    ) -> None:
         super().__init__()
+        if not 0 < search_probability < 1:
+            raise ValueError(f"search_probability must lie between 0 and 1, got {search_probability}; take 0.1")
         self.sw_batch_size = sw_batch_size
+        self.search = search
+        self.search_logit = math.log(search_probability / (1 - search_probability))
         self.bfloat16 = bfloat16
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -55,14 +76,10 @@ class ExpressionSliceInferer(Inferer):
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
             if images.ndim == 4:
                 return _as_float32(network(images, input_ids, attention_mask))
-            words = _read(network, input_ids, attention_mask)
             if len(images) == 1:
-                return self._volume(images[0], network, words)
-            volumes = [
-                self._volume(volume, network, {name: value[i : i + 1] for name, value in words.items()})
-                for i, volume in enumerate(images)
-            ]
-        return torch.cat(volumes)
+                return self._volume(images[0], network, input_ids, attention_mask)
+            each = zip(images, input_ids.split(1), attention_mask.split(1), strict=True)
+            return torch.cat([self._volume(volume, network, *words) for volume, *words in each])
 
     def prepare(self, network: nn.Module, device: torch.device) -> None:
         """Where this inferer computes in bfloat16, round the weights of convolutions and linear layers to it for good.
@@ -84,16 +101,33 @@ class ExpressionSliceInferer(Inferer):
             return device.type == "cpu" and multiplies_bfloat16()
         return self.bfloat16
 
-    def _volume(self, volume: Tensor, network: Callable[..., Tensor], words: dict[str, Tensor]) -> Tensor:
+    def _volume(
+        self, volume: Tensor, network: Callable[..., Tensor], input_ids: Tensor, attention_mask: Tensor
+    ) -> Tensor:
         """Logits (N, 1, H, W, D) of one volume (C, H, W, D) for N expressions."""
         slices = volume.movedim(-1, 0)  # (C, H, W, D) -> (D, C, H, W)
-        if len(words[ATTENTION_MASK]) == 1:
+        if self.search is None or len(slices) == 1:
+            return self._ask(slices, network, input_ids, attention_mask).movedim(1, -1)
+        words = _trimmed(*(self.search[key][None].to(volume.device) for key in (INPUT_IDS, ATTENTION_MASK)))
+        found = self._ask(slices, network, *words)[0]
+        answers = found.expand(len(input_ids), *found.shape).clone()
+        shown = (found.flatten(1).amax(dim=1) >= self.search_logit).nonzero()[:, 0]
+        asked = zip(input_ids, attention_mask, strict=True)
+        more = torch.tensor([not torch.equal(ids[mask > 0], words[0][0]) for ids, mask in asked]).nonzero()[:, 0]
+        if len(shown) and len(more):
+            answers[more[:, None], shown] = self._ask(slices[shown], network, input_ids[more], attention_mask[more])
+        return answers.movedim(1, -1)
+
+    def _ask(self, slices: Tensor, network: Callable[..., Tensor], input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (N, D, 1, H, W) of slices (D, C, H, W) for N expressions."""
+        words = _read(network, input_ids, attention_mask)
+        if len(input_ids) == 1:
             chunks = slices.split(self.sw_batch_size)
-            return torch.cat([network(chunk.contiguous(), **words).float() for chunk in chunks]).movedim(0, -1)[None]
+            return torch.cat([network(chunk.contiguous(), **words).float() for chunk in chunks])[None]
         split = zip(*(value.split(self.sw_batch_size) for value in words.values()), strict=True)
         parts = [dict(zip(words, part, strict=True)) for part in split]
         logits = [torch.cat([network(one.contiguous(), **part).float() for part in parts]) for one in slices.split(1)]
-        return torch.stack(logits, dim=-1)
+        return torch.stack(logits, dim=1)
 
     def _expression(self, inputs: Tensor, given: dict[str, Any]) -> tuple[Tensor, Tensor]:
         source = given if given.get(INPUT_IDS) is not None else getattr(inputs, "meta", {})
@@ -109,9 +143,9 @@ class ExpressionSliceInferer(Inferer):
         )
         if batch != 1 and len(ids) not in (1, batch):
             raise ValueError(f"one expression per image or one for all is required, got {len(ids)} for {batch} images")
-        longest = int(mask.sum(dim=1).max())  # padding that all share costs time and changes nothing
         number = max(batch, len(ids))
-        return ids[:, :longest].expand(number, -1), mask[:, :longest].expand(number, -1)
+        ids, mask = _trimmed(ids, mask)
+        return ids.expand(number, -1), mask.expand(number, -1)
 
 
 def multiplies_bfloat16() -> bool:
@@ -121,6 +155,12 @@ def multiplies_bfloat16() -> bool:
     """
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def _trimmed(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids and mask without the padding that all rows share: it costs time and changes nothing."""
+    longest = int(attention_mask.sum(dim=1).max())
+    return input_ids[:, :longest], attention_mask[:, :longest]
 
 
 def _read(network: Any, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:

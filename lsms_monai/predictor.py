@@ -88,7 +88,8 @@ class BundlePredictor:
             affine: 4x4, voxel -> RAS mm.
             expressions: what to look for, each in a person's words.
             keep_probability: keep the probability map in each answer, 4 bytes a voxel.
-            progress: called with (slices done, slices in all) over all texts.
+            progress: called with (slices done, slices in all) over all texts and the search before them, if the bundle
+                searches volumes for lesions of any kind; what that leaves out is done at once.
 
         Returns:
             One answer per expression, in their order; masks on the voxels of `image`.
@@ -105,7 +106,9 @@ class BundlePredictor:
         with self._lock, torch.inference_mode():
             sample = _run(self._prepare_image, {IMAGE: _as_loaded(image, affine)})
             sample[IMAGE] = sample[IMAGE].to(self.device)
-            with _slices_reported(self.network, progress, len(texts) * sample[IMAGE].shape[-1]):
+            depth = sample[IMAGE].shape[-1]
+            is_searched = depth > 1 and self.inferer.search is not None
+            with _slices_reported(self.network, progress, (len(texts) + is_searched) * depth):
                 for first in range(0, len(texts), TEXTS_AT_A_TIME):
                     group = texts[first : first + TEXTS_AT_A_TIME]
                     start = time.perf_counter()
