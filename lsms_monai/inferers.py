@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from lsms_monai.keys import ATTENTION_MASK, INPUT_IDS
 
+SURE_OF_NOTHING = -20.0  # a logit
+
 
 class ExpressionSliceInferer(Inferer):
     """Ask the network for the expression of each sample, volumes slice by slice.
@@ -20,15 +22,15 @@ class ExpressionSliceInferer(Inferer):
     instead of the person's. This one refuses to run without an expression.
 
     Words are read once for a volume, if the network has ``encode_text`` (see ``LSMS``). A volume can be searched for
-    lesions of any kind first: what an expression means is among them, so only slices that may show one are then asked
-    for it. A slice that shows none keeps the answer of the search. Several expressions share the search, and one that
-    says no more than it is answered by it.
+    lesions of any kind first: what an expression means is among them, so only slices that show one are then asked for
+    it, and the answer on the others is no. Several expressions share the search, and one that says no more than it is
+    answered by it.
 
     Args:
         sw_batch_size: slices of a volume, or expressions about one slice, that go through the network at a time.
         search: what ``TokenizeExpressiond`` makes of words for a lesion of any kind, such as "all lesions"; None asks
             every slice for every expression.
-        search_probability: slices on which a pixel is at least as likely to belong to a lesion of any kind are asked.
+        search_probability: a slice shows a lesion if one of its pixels is at least as likely to belong to one.
 
     Raises:
         ValueError: if the probability does not lie between 0 and 1.
@@ -42,11 +44,11 @@ class ExpressionSliceInferer(Inferer):
         bfloat16: bool | None = None,
         *,
         search: Mapping[str, Tensor] | None = None,
-        search_probability: float = 0.1,
+        search_probability: float = 0.5,
     ) -> None:
         super().__init__()
         if not 0 < search_probability < 1:
-            raise ValueError(f"search_probability must lie between 0 and 1, got {search_probability}; take 0.1")
+            raise ValueError(f"search_probability must lie between 0 and 1, got {search_probability}; take 0.5")
         self.sw_batch_size = sw_batch_size
         self.search = search
         self.search_logit = math.log(search_probability / (1 - search_probability))
@@ -110,10 +112,12 @@ class ExpressionSliceInferer(Inferer):
             return self._ask(slices, network, input_ids, attention_mask).movedim(1, -1)
         words = _trimmed(*(self.search[key][None].to(volume.device) for key in (INPUT_IDS, ATTENTION_MASK)))
         found = self._ask(slices, network, *words)[0]
-        answers = found.expand(len(input_ids), *found.shape).clone()
         shown = (found.flatten(1).amax(dim=1) >= self.search_logit).nonzero()[:, 0]
         asked = zip(input_ids, attention_mask, strict=True)
-        more = torch.tensor([not torch.equal(ids[mask > 0], words[0][0]) for ids, mask in asked]).nonzero()[:, 0]
+        says_more = torch.tensor([not torch.equal(ids[mask > 0], words[0][0]) for ids, mask in asked])
+        more = says_more.nonzero()[:, 0]
+        answers = torch.full((len(input_ids), *found.shape), SURE_OF_NOTHING, device=found.device)
+        answers[~says_more] = found
         if len(shown) and len(more):
             answers[more[:, None], shown] = self._ask(slices[shown], network, input_ids[more], attention_mask[more])
         return answers.movedim(1, -1)

@@ -114,11 +114,11 @@ def searched(stub, volume, ids, **settings):
 @pytest.mark.parametrize(("ids", "calls"), [([[3, 4]], [2, 2, 2, 1]), ([[3, 4], [5, 0]], [2, 2, 1, 1, 1])])
 def test_only_slices_that_may_show_a_lesion_are_asked_for_more(stub, ids, calls):
     volume = torch.zeros(1, 1, 5, 7, 4)
-    volume[..., 1:3] = -5.3  # the search answers 3 more: -2.3, and the logarithm of 0.1 / 0.9 is -2.2
-    volume[0, 0, 2, 2, 2] = -5.1
+    volume[..., 1:3] = -3.1  # the search answers 3 more, and 0 is as likely as not
+    volume[0, 0, 2, 2, 2] = -2.9
     answer, seen = searched(stub, volume, torch.tensor(ids))
     expected = torch.cat([volume + sum(one) for one in ids])
-    expected[..., 1] = volume[..., 1] + 3
+    expected[..., 1] = -20
     torch.testing.assert_close(answer, expected)
     assert seen == calls
 
@@ -133,13 +133,13 @@ def test_an_expression_that_says_no_more_than_the_search_is_answered_by_it(stub)
 def test_where_the_search_finds_nothing_nothing_more_is_asked(stub):
     volume = torch.full((2, 1, 5, 7, 3), -9.0)
     answer, seen = searched(stub, volume, torch.tensor([[3, 4], [5, 0]]))
-    torch.testing.assert_close(answer, volume + 3)
+    assert answer.unique().tolist() == [-20]
     assert seen == [2, 1, 2, 1]
 
 
 def test_how_likely_a_lesion_has_to_be_can_be_told(stub):
     volume = torch.full((1, 1, 5, 7, 2), -3.5)  # the search answers -0.5
-    for probability, expected in ((0.3, 3.5), (0.4, -0.5)):
+    for probability, expected in ((0.3, 3.5), (0.4, -20)):
         answer, _ = searched(stub, volume, torch.tensor([[3, 4]]), search_probability=probability)
         assert answer.unique().tolist() == [expected]
 
@@ -153,7 +153,7 @@ def test_a_slice_by_itself_is_not_searched(stub, shape):
 
 @pytest.mark.parametrize("probability", [0, 1])
 def test_a_search_for_what_is_never_or_always_there_is_refused(probability):
-    with pytest.raises(ValueError, match=f"search_probability must lie between 0 and 1, got {probability}; take 0.1"):
+    with pytest.raises(ValueError, match=f"search_probability must lie between 0 and 1, got {probability}; take 0.5"):
         ExpressionSliceInferer(search_probability=probability)
 
 
