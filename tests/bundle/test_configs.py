@@ -93,7 +93,7 @@ def test_overlays_hold_only_differences(name, base):
 def test_training_and_inference_share_the_network_and_the_knobs_of_the_image():
     train, inference = read("train"), read("inference")
     shared = {key for key in inference if is_knob(inference[key]) and key in train} - set(WORKFLOW_IDS) - {"handlers"}
-    own = {"output_dir", "expression", "bfloat16"}
+    own = {"output_dir", "expression"}
     assert {"hu_window", "spacing", "num_adjacent", "max_length", "variant", "threshold"} <= shared
     assert {key for key in shared if train[key] != inference[key]} <= own
     assert train["network_def"] == {**inference["network_def"], "use_checkpoint": "@use_checkpoint"}
