@@ -169,4 +169,19 @@ def _stem(in_channels: int, channels: int) -> nn.Sequential:
 
 
 def _downsample(in_channels: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(in_channels, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels))
+    return nn.Sequential(_HalvingConv2d(in_channels, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels))
+
+
+class _HalvingConv2d(nn.Conv2d):
+    """A convolution that multiplies the bfloat16 numbers of narrow maps in float32.
+
+    On CPUs with AMX, oneDNN (as in PyTorch 2.13) reads memory that nobody has written where a bfloat16 convolution of
+    stride 2 meets a map of one or two columns.
+    """
+
+    def forward(self, feature: Tensor) -> Tensor:
+        if not (feature.is_cpu and torch.is_autocast_enabled("cpu") and feature.shape[3] <= 2):
+            return super().forward(feature)
+        bias = None if self.bias is None else self.bias.bfloat16().float()
+        with torch.autocast("cpu", enabled=False):
+            return self._conv_forward(feature.bfloat16().float(), self.weight.bfloat16().float(), bias)

@@ -82,3 +82,14 @@ def test_a_dropped_block_is_the_identity():
     block = VisionLanguageBlock(4, 5, mlp_ratio=2, drop_path_rate=1.0).train()
     feature = torch.randn(2, 4, 5, 7)
     assert torch.equal(block(feature, *WORDS), feature)
+
+
+def test_narrow_maps_are_finite_in_bfloat16_whatever_the_memory_held():
+    network, image = encoder((16, 32, 64, 96)), torch.rand(2, 1, 128, 32)
+    expected = network(image, *WORDS)[-1]
+    for _ in range(10):
+        garbage = [torch.full((2**power,), float("nan")) for power in range(8, 20)]
+        del garbage
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            coarsest = network(image, *WORDS)[-1]
+        assert (coarsest.float() - expected).norm() < 0.15 * expected.norm()
