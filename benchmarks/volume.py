@@ -62,7 +62,7 @@ def _resampled(predictor: BundlePredictor, image: np.ndarray, affine: np.ndarray
     handle = predictor.network.register_forward_pre_hook(lambda _network, given: seen.append(given[0].clone()))
     predictor.predict(image, affine, EXPRESSIONS[:1])
     handle.remove()
-    return torch.cat(seen)
+    return torch.cat(seen)[: image.shape[2]]  # those of the search, which comes first
 
 
 def peak_memory_mib(size: int, num_slices: int, bundle_dir: Path) -> float:

@@ -88,8 +88,7 @@ class BundlePredictor:
             affine: 4x4, voxel -> RAS mm.
             expressions: what to look for, each in a person's words.
             keep_probability: keep the probability map in each answer, 4 bytes a voxel.
-            progress: called with (slices done, slices in all) over all texts and the search before them, if the bundle
-                searches volumes for lesions of any kind; what that leaves out is done at once.
+            progress: called with (slices done, slices in all) over all texts and the search that comes first.
 
         Returns:
             One answer per expression, in their order; masks on the voxels of `image`.
@@ -106,9 +105,8 @@ class BundlePredictor:
         with self._lock, torch.inference_mode():
             sample = _run(self._prepare_image, {IMAGE: _as_loaded(image, affine)})
             sample[IMAGE] = sample[IMAGE].to(self.device)
-            depth = sample[IMAGE].shape[-1]
-            is_searched = depth > 1 and self.inferer.search is not None
-            with _slices_reported(self.network, progress, (len(texts) + is_searched) * depth):
+            rounds = len(texts) + (self.inferer.search is not None)
+            with _slices_reported(self.network, progress, rounds * sample[IMAGE].shape[-1]):
                 for first in range(0, len(texts), TEXTS_AT_A_TIME):
                     group = texts[first : first + TEXTS_AT_A_TIME]
                     start = time.perf_counter()
@@ -134,8 +132,7 @@ class BundlePredictor:
 
     def _probability(self, asked: dict[Any, Any], logits: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The same for one of them on the voxels of the image, (W, H, D)."""
-        # a plain tensor would pass through Invertd unchanged
-        asked[PRED] = MetaTensor(logits.as_subclass(Tensor).float().cpu())
+        asked[PRED] = MetaTensor(logits.as_subclass(Tensor).float().cpu())  # Invertd leaves plain tensors as they are
         probability = _run(self._to_probability, asked)[PRED].as_tensor()[0].float().numpy()
         if probability.shape != shape:
             raise RuntimeError(

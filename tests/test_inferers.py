@@ -101,62 +101,6 @@ def test_words_are_read_once_for_a_volume(lsms, shape):
         torch.testing.assert_close(answer[i, ..., 1][None], alone, rtol=1e-4, atol=1e-5)
 
 
-SEARCH = {"input_ids": torch.tensor([1, 2, 0, 0]), "attention_mask": torch.tensor([1, 1, 0, 0])}
-
-
-def searched(stub, volume, ids, **settings):
-    """The answer of an inferer that searches first, and the slices of each call."""
-    given = {"input_ids": ids, "attention_mask": (ids > 0).long()}
-    answer = ExpressionSliceInferer(2, search=SEARCH, **settings)(volume, stub, **given)
-    return answer, [len(image) for image, *_ in stub.calls]
-
-
-@pytest.mark.parametrize(("ids", "calls"), [([[3, 4]], [2, 2, 2, 1]), ([[3, 4], [5, 0]], [2, 2, 1, 1, 1])])
-def test_only_slices_that_may_show_a_lesion_are_asked_for_more(stub, ids, calls):
-    volume = torch.zeros(1, 1, 5, 7, 4)
-    volume[..., 1:3] = -3.1  # the search answers 3 more, and 0 is as likely as not
-    volume[0, 0, 2, 2, 2] = -2.9
-    answer, seen = searched(stub, volume, torch.tensor(ids))
-    expected = torch.cat([volume + sum(one) for one in ids])
-    expected[..., 1] = -20
-    torch.testing.assert_close(answer, expected)
-    assert seen == calls
-
-
-def test_an_expression_that_says_no_more_than_the_search_is_answered_by_it(stub):
-    volume = torch.rand(1, 1, 5, 7, 4)
-    answer, seen = searched(stub, volume, torch.tensor([[1, 2, 0], [3, 4, 5]]))
-    torch.testing.assert_close(answer, torch.cat([volume + 3, volume + 12]))
-    assert seen == [2, 2, 2, 2]
-
-
-def test_where_the_search_finds_nothing_nothing_more_is_asked(stub):
-    volume = torch.full((2, 1, 5, 7, 3), -9.0)
-    answer, seen = searched(stub, volume, torch.tensor([[3, 4], [5, 0]]))
-    assert answer.unique().tolist() == [-20]
-    assert seen == [2, 1, 2, 1]
-
-
-def test_how_likely_a_lesion_has_to_be_can_be_told(stub):
-    volume = torch.full((1, 1, 5, 7, 2), -3.5)  # the search answers -0.5
-    for probability, expected in ((0.3, 3.5), (0.4, -20)):
-        answer, _ = searched(stub, volume, torch.tensor([[3, 4]]), search_probability=probability)
-        assert answer.unique().tolist() == [expected]
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 5, 7), (1, 1, 5, 7, 1)])
-def test_a_slice_by_itself_is_not_searched(stub, shape):
-    answer, seen = searched(stub, torch.full(shape, -9.0), torch.tensor([[3, 4]]))
-    assert answer.unique().tolist() == [-2]
-    assert seen == [1]
-
-
-@pytest.mark.parametrize("probability", [0, 1])
-def test_a_search_for_what_is_never_or_always_there_is_refused(probability):
-    with pytest.raises(ValueError, match=f"search_probability must lie between 0 and 1, got {probability}; take 0.5"):
-        ExpressionSliceInferer(search_probability=probability)
-
-
 @pytest.mark.parametrize("shape", [(2, 1, 5, 7), (2, 1, 5, 7, 4)])
 @pytest.mark.parametrize("make", [torch.zeros, lambda shape: MetaTensor(torch.zeros(shape))])
 def test_without_an_expression_nothing_is_answered(stub, shape, make):
