@@ -28,14 +28,14 @@ class ExpressionSliceInferer(Inferer):
 
     Args:
         sw_batch_size: slices of a volume, or expressions about one slice, that go through the network at a time.
+        bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32. None does so on CPUs
+            that multiply bfloat16 in hardware.
         search: what ``TokenizeExpressiond`` makes of words for a lesion of any kind, such as "all lesions"; None asks
             every slice for every expression.
         search_probability: a slice shows a lesion if one of its pixels is at least as likely to belong to one.
 
     Raises:
         ValueError: if the probability does not lie between 0 and 1.
-        bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32. None does so on CPUs
-            that multiply bfloat16 in hardware.
     """
 
     def __init__(

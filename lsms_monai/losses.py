@@ -83,8 +83,8 @@ class LSMSLoss(nn.Module):
     Args:
         batch_dice: take Dice over the whole batch, with which training from random weights starts at once, and not for
             each image, with which small lesions count as much as large ones.
-        foreground_weight: weight of a target's pixels in the cross-entropy. Above 1, small targets are learned from
-            random weights at once, and every target is drawn too wide.
+        foreground_weight: weight of a target's pixels in the cross-entropy. Above 1, training from random weights
+            starts at once; trained weights go on with 1.
         lesion_weight: weight of the segmentation of every lesion.
         selection_weight: weight of the choice among lesions: cross-entropy on lesions alone, those that are meant and
             the others weighing the same. Without it Dice rewards a mask of all lesions as long as the words are not yet
