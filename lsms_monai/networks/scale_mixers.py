@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
         attended = at_full_precision(  # scaled by 1 / sqrt(d)
             F.scaled_dot_product_attention,
             *(query, key, value),
-            dtype=self.norm.weight.dtype,
+            dtype=tokens.dtype,
             when=self.training and tokens.is_cpu,
         )
         return tokens + self.project(rearrange(attended, "b h n d -> b n (h d)"))
