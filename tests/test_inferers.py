@@ -95,7 +95,7 @@ def test_words_are_read_once_for_a_volume(lsms, shape):
     handle = lsms.text_encoder.register_forward_hook(lambda module, inputs, output: read.append(len(output)))
     answer = ExpressionSliceInferer(sw_batch_size=1, bfloat16=False)(volume, lsms, input_ids=IDS, attention_mask=MASK)
     handle.remove()
-    assert sum(read) == 2
+    assert read == ([2] if len(volume) == 1 else [1, 1])
     for i in range(2):
         alone = lsms(volume[i % len(volume), ..., 1][None], IDS[i : i + 1], MASK[i : i + 1])
         torch.testing.assert_close(answer[i, ..., 1][None], alone, rtol=1e-4, atol=1e-5)
