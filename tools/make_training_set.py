@@ -21,6 +21,7 @@ from lsms_monai.data.training_set import write_training_set
     multiple=True,
     help="CT with the first and the last of some slices that hold no liver, counted from 0 at the feet.",
 )
+@click.option("--spacing", default=2.0, show_default=True, help="Size of a pixel of what is written, in mm.")
 @click.option("--seed", default=0, show_default=True)
 def main(
     out: Path,
@@ -30,6 +31,7 @@ def main(
     outlines: Path | None,
     negatives: Path | None,
     without_liver: tuple[tuple[Path, int, int], ...],
+    spacing: float,
     seed: int,
 ) -> None:
     """Write phantoms, synthetic lesions in real livers and real slices without a liver into the new folder OUT."""
@@ -47,6 +49,7 @@ def main(
             outlines=outlines,
             negatives_dir=negatives,
             without_liver=without_liver,
+            spacing=spacing,
             seed=seed,
             progress=progress,
         )

@@ -28,7 +28,8 @@ from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIEN
 
 SPLIT = {"training": 0.84, "validation": 0.08, "test": 0.08}  # of the patients of each source
 SPLIT_SEED = 5
-SPACING_MM, LARGEST = 2.0, (160, 128)  # of what is written, a body that is larger is shrunk if its scale is not known
+SPACING_MM, LARGEST_MM = 2.0, (320.0, 256.0)  # of what is written; a larger body is shrunk if its scale is not known
+SLICE_MM = 5.0  # from slice to slice
 PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
 # Expressions of an image: in the plain words that the network is asked with, and in the many words of people. A test
 # asks in the words of people alone.
@@ -40,7 +41,7 @@ MIN_LIVER_PIXELS = 300
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One slice of the set; the arrays are (W, H) in LPS order, pixels of 2 mm."""
+    """One slice of the set; the arrays are (W, H) in LPS order."""
 
     name: str
     patient: str
@@ -50,6 +51,7 @@ class Case:
     liver: np.ndarray
     lesions: Sequence[LesionAttributes]
     in_mm: bool
+    spacing: float
 
 
 def write_training_set(
@@ -61,6 +63,7 @@ def write_training_set(
     outlines: str | Path | None = None,
     negatives_dir: str | Path | None = None,
     without_liver: Sequence[tuple[str | Path, int, int]] = (),
+    spacing: float = SPACING_MM,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> Path:
@@ -81,6 +84,7 @@ def write_training_set(
             out if None.
         without_liver: CTs, files or DICOM folders, with the first and the last of some slices that hold no liver,
             counted from 0 at the feet; for training alone.
+        spacing: size of a pixel of what is written, in mm.
         seed: base of all randomness.
         progress: called with the number of cases written so far.
 
@@ -90,15 +94,19 @@ def write_training_set(
     Raises:
         FileExistsError: if `out_dir` holds anything.
         FileNotFoundError: if a folder holds no such files.
+        ValueError: if `spacing` is not positive.
     """
+    if spacing <= 0:
+        raise ValueError(f"spacing must be a positive number of mm, got {spacing}; take {SPACING_MM}")
     sections: dict[str, list[dict[str, Any]]] = {section: [] for section in SPLIT}
+    seen = read_outlines(outlines) if outlines else {}
     number = 0
     with whole_or_nothing(Path(out_dir)) as folder:
         for cases in (
-            _phantoms(num_phantoms, seed),
-            _livers(livers_dir, copies, seed, read_outlines(outlines) if outlines else {}) if livers_dir else (),
-            _negatives(negatives_dir, seed) if negatives_dir else (),
-            _without_liver(without_liver, seed),
+            _phantoms(num_phantoms, spacing, seed),
+            _livers(livers_dir, copies, spacing, seed, seen) if livers_dir else (),
+            _negatives(negatives_dir, spacing, seed) if negatives_dir else (),
+            _without_liver(without_liver, spacing, seed),
         ):
             for section, case, generator in cases:
                 _write(folder, case)
@@ -112,23 +120,24 @@ def write_training_set(
     return Path(out_dir) / "datalist.json"
 
 
-def _phantoms(number: int, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+def _phantoms(number: int, spacing: float, seed: int) -> Iterator[tuple[str, Case, Generator]]:
     sections = _split([f"phantom_{index:05d}" for index in range(number)])
+    side = round(LARGEST_MM[0] / spacing)
     for index, (name, section) in enumerate(sections.items()):
         generator = np.random.default_rng((seed, index, SPLIT_SEED))  # none that `write_phantoms` draws and tests on
-        made = phantom(generator)
+        made = phantom(generator, shape=(side, side, 1), spacing=(spacing, spacing, SLICE_MM))
         liver = made.organs[..., 0] == LIVER
-        case = Case(name, name, "phantom", made.image[..., 0], made.labels[..., 0], liver, made.lesions, True)
+        case = Case(name, name, "phantom", made.image[..., 0], made.labels[..., 0], liver, made.lesions, True, spacing)
         yield section, case, generator
 
 
 def _livers(
-    folder: str | Path, copies: int, seed: int, outlines: Mapping[str, Outlines]
+    folder: str | Path, copies: int, spacing: float, seed: int, outlines: Mapping[str, Outlines]
 ) -> Iterator[tuple[str, Case, Generator]]:
     reader = CTReader()
     files = _files(folder, "*_img.png")
     sections = _split(sorted({path.name.split("_")[0] for path in files}))
-    spacing = (PICTURE_SPACING_MM, PICTURE_SPACING_MM, 5.0)
+    picture_spacing = (PICTURE_SPACING_MM, PICTURE_SPACING_MM, SLICE_MM)
     for index, path in enumerate(files):
         patient, slice_name = path.name.split("_")[0], path.name.removesuffix("_img.png")
         section = sections[patient]
@@ -146,26 +155,28 @@ def _livers(
             [*variants, *([(f"real_{slice_name}", REAL, 0)] if seen is not None else [])]
         ):
             generator = np.random.default_rng((seed, index, copy))
-            made = synthesize(image, mask > 0, spacing, generator, number, known=known)
+            made = synthesize(image, mask > 0, picture_spacing, generator, number, known=known)
             if made is not None:
                 arrays = made.image[..., 0], made.labels[..., 0], (mask[..., 0] > 0) | (made.labels[..., 0] > 0)
-                image_2mm, labels, liver = _fit(*arrays, spacing=PICTURE_SPACING_MM)
-                case = Case(name, f"msd_{patient}", source, image_2mm, labels, liver, made.lesions, False)
+                resampled, labels, liver = _fit(*arrays, pixel_mm=PICTURE_SPACING_MM, spacing=spacing)
+                case = Case(name, f"msd_{patient}", source, resampled, labels, liver, made.lesions, False, spacing)
                 yield section, case, generator
 
 
-def _negatives(folder: str | Path, seed: int) -> Iterator[tuple[str, Case, Generator]]:
+def _negatives(folder: str | Path, spacing: float, seed: int) -> Iterator[tuple[str, Case, Generator]]:
     files = _files(folder, "*.npz")
     sections = _split([path.stem for path in files])
     for index, path in enumerate(files):
         with np.load(path) as data:
-            volume, spacing = data["img"], float(np.ravel(data["spacing"])[0])
+            volume, pixel_mm = data["img"], float(np.ravel(data["spacing"])[0])
         for z in range(0, len(volume), 2):
-            case = _nothing(f"negative_{path.stem}_{z:02d}", path.stem, "negative", volume[z].T, spacing)
+            case = _nothing(f"negative_{path.stem}_{z:02d}", path.stem, "negative", volume[z].T, pixel_mm, spacing)
             yield sections[path.stem], case, np.random.default_rng((seed, index, z))
 
 
-def _without_liver(ranges: Sequence[tuple[str | Path, int, int]], seed: int) -> Iterator[tuple[str, Case, Generator]]:
+def _without_liver(
+    ranges: Sequence[tuple[str | Path, int, int]], spacing: float, seed: int
+) -> Iterator[tuple[str, Case, Generator]]:
     for path, first, last in ranges:
         volume, _, affine = read_aligned(path)
         if not 0 <= first <= last < volume.shape[2]:
@@ -173,15 +184,15 @@ def _without_liver(ranges: Sequence[tuple[str | Path, int, int]], seed: int) -> 
         patient = Path(path).name.split(".")[0]
         for z in range(first, last + 1):
             name = f"{WITHOUT_LIVER.replace(' ', '_')}_{patient}_{z:03d}"
-            case = _nothing(name, patient, WITHOUT_LIVER, volume[..., z], float(np.linalg.norm(affine[:, 0])))
+            case = _nothing(name, patient, WITHOUT_LIVER, volume[..., z], float(np.linalg.norm(affine[:, 0])), spacing)
             yield "training", case, np.random.default_rng((seed, z))
 
 
-def _nothing(name: str, patient: str, source: str, image: np.ndarray, spacing: float) -> Case:
+def _nothing(name: str, patient: str, source: str, image: np.ndarray, pixel_mm: float, spacing: float) -> Case:
     """A slice on which there is neither liver nor lesion."""
     nothing = np.zeros(image.shape, np.uint8)
-    image, labels, liver = _fit(image.astype(np.float32), nothing, nothing, spacing=spacing)
-    return Case(name, patient, source, image, labels, liver, (), True)
+    image, labels, liver = _fit(image.astype(np.float32), nothing, nothing, pixel_mm=pixel_mm, spacing=spacing)
+    return Case(name, patient, source, image, labels, liver, (), True, spacing)
 
 
 def _files(folder: str | Path, pattern: str) -> list[Path]:
@@ -198,16 +209,15 @@ def _split(patients: Sequence[str]) -> dict[str, str]:
     return {patients[index]: list(SPLIT)[section] for index, section in zip(order, sections, strict=True)}
 
 
-def _fit(image: np.ndarray, *maps: np.ndarray, spacing: float) -> tuple[np.ndarray, ...]:
-    """Crop to the body and resample to pixels of 2 mm, or larger ones if the body would not fit."""
+def _fit(image: np.ndarray, *maps: np.ndarray, pixel_mm: float, spacing: float) -> tuple[np.ndarray, ...]:
+    """Crop to the body and resample to pixels of `spacing` mm, or larger ones if the body would not fit."""
     parts, number = ndimage.label(ndimage.binary_opening(image > 30, iterations=2))
     if number:
         body = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
         box = ndimage.find_objects(ndimage.binary_dilation(body, iterations=5).astype(np.uint8))[0]
         image, maps = image[box], tuple(each[box] for each in maps)
-    zoom = min(
-        spacing / SPACING_MM, *((largest - 1) / side for largest, side in zip(LARGEST, image.shape, strict=True))
-    )
+    room = ((largest / spacing - 1) / side for largest, side in zip(LARGEST_MM, image.shape, strict=True))
+    zoom = min(pixel_mm / spacing, *room)
     smooth = ndimage.gaussian_filter(image, 0.35 / zoom) if zoom < 1 else image
     return ndimage.zoom(smooth, zoom, order=1), *(ndimage.zoom(each, zoom, order=0) for each in maps)
 
@@ -215,7 +225,7 @@ def _fit(image: np.ndarray, *maps: np.ndarray, spacing: float) -> tuple[np.ndarr
 def _write(folder: Path, case: Case) -> None:
     maps = {"images": (case.image, np.int16), "labels": (case.labels, np.uint8), "organs": (case.liver, np.uint8)}
     for part, (array, dtype) in maps.items():
-        affine = np.diag((-SPACING_MM, -SPACING_MM, 5.0, 1.0))
+        affine = np.diag((-case.spacing, -case.spacing, SLICE_MM, 1.0))
         nibabel.save(
             nibabel.Nifti1Image(np.rint(array)[..., None].astype(dtype), affine), folder / part / f"{case.name}.nii.gz"
         )

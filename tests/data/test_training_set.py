@@ -9,7 +9,7 @@ from PIL import Image
 from lsms_monai.data.anatomy import LIVER
 from lsms_monai.data.datalist import load_datalist
 from lsms_monai.data.phantom import phantom, write_phantoms
-from lsms_monai.data.training_set import LARGEST, SPLIT, write_training_set
+from lsms_monai.data.training_set import LARGEST_MM, SPLIT, write_training_set
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,22 @@ def test_slices_have_pixels_of_2_mm_and_fit_the_network(datalist):
         assert image.shape == label.shape
         np.testing.assert_allclose(image.affine[:2, :2], -2 * np.eye(2))
         if entry["study_id"] != "phantom":
-            assert all(side <= largest for side, largest in zip(image.shape, LARGEST, strict=False))
+            assert all(2 * side <= largest for side, largest in zip(image.shape, LARGEST_MM, strict=False))
+
+
+def test_pixels_of_another_size_show_as_much_of_the_patient(folders, tmp_path):
+    made = write_training_set(tmp_path / "set", num_phantoms=2, livers_dir=folders[0], copies=1, spacing=1.6)
+    entries = [entry for section in SPLIT for entry in load_datalist(made, section)]
+    assert {entry["study_id"] for entry in entries} == {"phantom", "liver"}
+    for entry in entries:
+        image = nibabel.load(entry["image"])
+        np.testing.assert_allclose(image.affine[:2, :2], -1.6 * np.eye(2))
+        assert image.shape[:2] == (200, 200) if entry["study_id"] == "phantom" else image.shape[0] <= 200
+
+
+def test_a_pixel_without_a_size_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="spacing must be a positive number of mm, got 0"):
+        write_training_set(tmp_path / "set", num_phantoms=2, spacing=0)
 
 
 def test_sizes_in_mm_are_not_said_of_pictures(datalist):
