@@ -122,7 +122,7 @@ weights: $(VENV)/.train ## train weights as those released, in two steps
 	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data --phantoms 1800 \
 		--livers $(DATA)/msd_liver_slices --outlines tools/msd_liver_lesions.json --negatives $(DATA)/sts_ct \
 		--without-liver $(DATA)/crlm_ct/CRLM-CT-1004 0 3 --without-liver $(DATA)/crlm_ct/CRLM-CT-1004 37 40 \
-		--without-liver $(DATA)/totalsegmentator_example/example_ct.nii.gz 40 58
+		--without-liver $(DATA)/totalsegmentator_example/example_ct.nii.gz 40 58 --spacing 1.6
 	test -f $(WEIGHTS)/start/done || $(TRAIN) --output_dir $(WEIGHTS)/start $(call resume,$(WEIGHTS)/start)
 	touch $(WEIGHTS)/start/done
 	$(TRAIN) --output_dir $(WEIGHTS)/end $(call resume,$(WEIGHTS)/end) --start_weights $(WEIGHTS)/start/model.pt \

@@ -41,7 +41,7 @@ def test_the_loop_at_the_spacing_of_the_bundle_sees_what_the_network_sees(reposi
     ways = volume.prepare(BundlePredictor(repository / "bundle", "cpu"), image, affine)
     native, resampled = (ways[way][1][1] for way in volume.WAYS[:2])
     assert native.shape == (2, 1, 512, 512)
-    assert resampled.shape == (2, 1, 193, 193)  # 511 steps of 0.75 mm are 191.6 of 2 mm
+    assert resampled.shape == (2, 1, 241, 241)  # 511 steps of 0.75 mm are 239.5 of 1.6 mm
 
 
 @torch.inference_mode()
