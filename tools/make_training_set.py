@@ -10,7 +10,8 @@ from lsms_monai.data.training_set import write_training_set
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--phantoms", default=2000, show_default=True, help="Number of phantoms.")
+@click.option("--phantoms", default=2000, show_default=True, help="Number of phantoms that are one slice.")
+@click.option("--volumes", default=0, show_default=True, help="Number of phantoms that are a volume.")
 @click.option("--livers", type=click.Path(exists=True, path_type=Path), help="Folder of ID_img.png and ID_lab.png.")
 @click.option("--copies", default=3, show_default=True, help="Syntheses of each real slice.")
 @click.option("--outlines", type=click.Path(exists=True, path_type=Path), help="Lesions that people saw in the slices.")
@@ -26,6 +27,7 @@ from lsms_monai.data.training_set import write_training_set
 def main(
     out: Path,
     phantoms: int,
+    volumes: int,
     livers: Path | None,
     copies: int,
     outlines: Path | None,
@@ -44,6 +46,7 @@ def main(
         datalist = write_training_set(
             out,
             num_phantoms=phantoms,
+            num_volumes=volumes,
             livers_dir=livers,
             copies=copies,
             outlines=outlines,

@@ -9,7 +9,9 @@ from PIL import Image
 from lsms_monai.data.anatomy import LIVER
 from lsms_monai.data.datalist import load_datalist
 from lsms_monai.data.phantom import phantom, write_phantoms
-from lsms_monai.data.training_set import LARGEST_MM, SPLIT, write_training_set
+from lsms_monai.data.training_cases import LARGEST_MM, MIN_LESION_MM2, SPLIT
+from lsms_monai.data.training_set import write_training_set
+from lsms_monai.keys import UNKNOWN_VALUE
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,21 @@ def test_slices_of_a_whole_ct_that_hold_no_liver_are_for_training_alone(tmp_path
     assert {entry["label_value"] == [] and entry["patient_id"] for entry in entries} == {"P"}
     assert len({entry["image"] for entry in entries}) == 2
     assert not any(json.loads(made.read_text())[section] for section in ("validation", "test"))
+
+
+def test_slices_of_volumes_are_for_training_alone_and_only_what_a_slice_can_tell_is_said_of_them(tmp_path):
+    made = write_training_set(tmp_path / "set", num_phantoms=0, num_volumes=8, spacing=2.0)
+    entries = load_datalist(made, "training")
+    assert not any(json.loads(made.read_text())[section] for section in ("validation", "test"))
+    assert len({entry["image"] for entry in entries}) == 8 * 6
+    assert not any(word in entry["expression"] for entry in entries for word in ("largest", "smallest", "mm", "only"))
+    assert {bool(entry["label_value"]) for entry in entries} == {True, False}
+    cut = [np.asarray(nibabel.load(file).dataobj) for file in {entry["label"] for entry in entries}]
+    areas = [
+        4.0 * np.count_nonzero(labels == value) for labels in cut for value in np.unique(labels) if 0 < value < 255
+    ]
+    assert min(areas) >= MIN_LESION_MM2
+    assert any((labels == UNKNOWN_VALUE).any() for labels in cut)  # ends of lesions
 
 
 def test_slices_that_a_ct_does_not_have_are_refused(tmp_path):
