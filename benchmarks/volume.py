@@ -25,7 +25,7 @@ from lsms_monai.transforms import TokenizeExpressiond
 KINDS = ("the cyst", "the solid lesion", "the hyperdense lesion", "the calcified lesion", "all lesions")
 EXPRESSIONS = [f"{kind} in the {side} lobe" for kind in KINDS for side in ("right", "left")]
 SPACING_MM = (0.75, 0.75, 3.0)
-WAYS = ("loop, slices as they are", "loop, slices as the bundle resamples them", "predict, 1", "predict, 10")
+WAYS = ("loop, slices as they are", "loop, slices as the bundle prepares them", "predict, 1", "predict, 10")
 
 
 def volume(size: int, num_slices: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,11 +39,11 @@ def prepare(predictor: BundlePredictor, image: np.ndarray, affine: np.ndarray) -
     said = TokenizeExpressiond()({EXPRESSION: EXPRESSIONS[0]})
     words = said[INPUT_IDS][None], said[ATTENTION_MASK][None]
     hu = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32))
-    native, resampled = hu.clamp(0, 200)[:, None] / 200, _resampled(predictor, image, affine)
+    native, prepared = hu.clamp(0, 200)[:, None] / 200, _prepared(predictor, image, affine)
     plain = LSMS("tiny").eval()  # that of the predictor may keep its weights in bfloat16
     calls = (
         (loop, (plain, native, words)),
-        (loop, (plain, resampled, words)),
+        (loop, (plain, prepared, words)),
         (predictor.predict, (image, affine, EXPRESSIONS[:1])),
         (predictor.predict, (image, affine, EXPRESSIONS)),
     )
@@ -56,7 +56,7 @@ def loop(network: nn.Module, slices: Tensor, words: tuple[Tensor, Tensor]) -> li
     return [network(one[None], *words).sigmoid() > 0.5 for one in slices]
 
 
-def _resampled(predictor: BundlePredictor, image: np.ndarray, affine: np.ndarray) -> Tensor:
+def _prepared(predictor: BundlePredictor, image: np.ndarray, affine: np.ndarray) -> Tensor:
     """The slices (D, C, H, W) that reach the network."""
     seen: list[Tensor] = []
     handle = predictor.network.register_forward_pre_hook(lambda _network, given: seen.append(given[0].clone()))

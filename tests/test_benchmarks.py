@@ -36,12 +36,15 @@ def test_the_plain_loop_asks_for_every_slice_with_the_words():
     assert [mask.item() for mask in masks] == [False, True]
 
 
-def test_the_loop_at_the_spacing_of_the_bundle_sees_what_the_network_sees(repository):
+def test_the_loop_over_prepared_slices_sees_what_the_network_sees(repository):
     image, affine = volume.volume(512, 2)
     ways = volume.prepare(BundlePredictor(repository / "bundle", "cpu"), image, affine)
-    native, resampled = (ways[way][1][1] for way in volume.WAYS[:2])
+    native, prepared = (ways[way][1][1] for way in volume.WAYS[:2])
     assert native.shape == (2, 1, 512, 512)
-    assert resampled.shape == (2, 1, 241, 241)  # 511 steps of 0.75 mm are 239.5 of 1.6 mm
+    assert len(prepared) == 2
+    assert max(prepared.shape) < 241  # 511 steps of 0.75 mm are 239.5 of 1.6 mm; the air beside the body is cut off
+    assert prepared[..., 8, :].any()  # behind the margin
+    assert not prepared[..., :8, :].any()
 
 
 @torch.inference_mode()

@@ -5,11 +5,18 @@ import nibabel
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
+from monai.transforms import Compose, CropForegroundd, LoadImaged, Orientationd, Spacingd
 
 from lsms_monai.data import CTReader
 from lsms_monai.keys import INSIDE_ORGAN, MEANT, NO_LESION, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN, UNKNOWN_VALUE
-from lsms_monai.transforms import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms import (
+    CheckCTd,
+    ResampleKeysd,
+    SelectSliced,
+    SelectTargetd,
+    StackAdjacentSlicesd,
+    any_slice_shows,
+)
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 11, 5), (1, 7, 11), (2, 1, 7, 11, 5)])
@@ -187,3 +194,18 @@ def test_resampling_leaves_other_keys_alone_whatever_their_name(image, affine, t
     result = ResampleKeysd(keys="image", pixdim=(1.0, 1.5, -1.0))(sample)
     assert torch.equal(result["image"].as_tensor(), expected.as_tensor())
     assert result["image_path"] == path
+
+
+def test_the_air_beside_the_patient_is_cut_off_and_no_slice_and_the_cut_can_be_undone():
+    image = torch.zeros(1, 20, 30, 4)
+    image[0, 6:9, 10, 1], image[0, 8, 14, 3] = 0.5, 1.0
+    crop = CropForegroundd(keys="image", source_key="image", select_fn=any_slice_shows)
+    cut = crop({"image": MetaTensor(image)})
+    assert torch.equal(cut["image"].as_tensor(), image[:, 6:9, 10:15])
+    assert torch.equal(crop.inverse(cut)["image"].as_tensor(), image)
+
+
+def test_what_shows_nothing_stays_whole():
+    image = MetaTensor(torch.zeros(1, 20, 30, 4))
+    crop = CropForegroundd(keys="image", source_key="image", select_fn=any_slice_shows)
+    assert crop({"image": image})["image"].shape == image.shape
