@@ -10,9 +10,7 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from lsms_monai.keys import ATTENTION_MASK, INPUT_IDS
-
-SURE_OF_NOTHING = -20.0  # a logit
+from lsms_monai.keys import ATTENTION_MASK, INPUT_IDS, SURE_OF_NOTHING
 
 
 class ExpressionSliceInferer(Inferer):

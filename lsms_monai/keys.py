@@ -19,3 +19,4 @@ PATIENT_ID = "patient_id"  # str, the unit of every split
 # Without an organ's mask, what is neither a lesion nor unknown has no lesion; with one, it is inside or outside.
 NO_LESION, MEANT, NOT_MEANT, UNKNOWN, INSIDE_ORGAN, OUTSIDE_ORGAN = range(6)
 UNKNOWN_VALUE = 255  # value of the label map where nobody knows: it counts neither in training nor as a lesion
+SURE_OF_NOTHING = -20.0  # logit of a voxel that certainly belongs to nothing

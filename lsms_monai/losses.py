@@ -8,9 +8,8 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lsms_monai.keys import INSIDE_ORGAN, MEANT, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN
+from lsms_monai.keys import INSIDE_ORGAN, MEANT, NOT_MEANT, OUTSIDE_ORGAN, SURE_OF_NOTHING, UNKNOWN
 
-SURE_OF_NOTHING = -20.0  # a logit
 NUM_HARDEST = 64  # pixels of an image
 BORDER = 2  # pixels around a lesion where an error is one of its outline
 

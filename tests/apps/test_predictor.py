@@ -232,3 +232,16 @@ def test_the_real_configuration_answers_in_the_inputs_geometry_and_reads_the_wor
     first, second = predictor.predict(image.transpose(2, 0, 1), affine, [DARK, BRIGHT], keep_probability=True)
     assert first.mask.shape == second.mask.shape == (2, 41, 37)
     assert not np.array_equal(first.probability, second.probability)
+
+
+def test_progress_counts_a_search_where_there_is_one(untrained_bundle):
+    def total(num_slices):
+        seen = set()
+        image = scene()[0][..., :num_slices]
+        BundlePredictor(untrained_bundle, "cpu").predict(
+            image, AFFINE, [DARK], progress=lambda *done: seen.add(done[1])
+        )
+        return seen
+
+    assert total(1) == {1}  # a slice is not searched
+    assert total(2) == {4}
