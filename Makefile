@@ -119,7 +119,7 @@ TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m monai.bun
 resume = --resume $$(ls $(1)/checkpoint_* >/dev/null 2>&1 && echo True || echo False)
 
 weights: $(VENV)/.train ## train weights as those released, in two steps
-	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data --phantoms 1800 \
+	test -d $(WEIGHTS)/data || $(BIN)/python tools/make_training_set.py $(WEIGHTS)/data --phantoms 1800 --volumes 240 \
 		--livers $(DATA)/msd_liver_slices --outlines tools/msd_liver_lesions.json --negatives $(DATA)/sts_ct \
 		--without-liver $(DATA)/crlm_ct/CRLM-CT-1004 0 3 --without-liver $(DATA)/crlm_ct/CRLM-CT-1004 37 40 \
 		--without-liver $(DATA)/totalsegmentator_example/example_ct.nii.gz 40 58 --spacing 1.6

@@ -9,7 +9,7 @@ from scipy import ndimage
 from lsms_monai.answer import Lesion, axial_axis, measure_lesion
 
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
-KEEP_RATE = 0.7  # a component whose score is below this part of the best one's is dropped
+KEEP_RATE = 0.8  # a component whose score is below this part of the best one's is dropped
 FLOOR = 0.05  # probabilities below it count as none
 MAX_COMPONENTS = 200  # the surest ones are measured: more would be noise
 
