@@ -243,9 +243,6 @@ def _slices_reported(network: nn.Module, progress: Progress | None, total: int) 
         done = min(done + len(output), total)
         progress(done, total)
 
-    handle = network.register_forward_hook(count)
-    try:
+    with network.register_forward_hook(count):
         yield
-    finally:
-        handle.remove()
     progress(total, total)

@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dictionary transforms for expressions and CT slices; everything else is MONAI's."""
 
-from lsms_monai.transforms.ct import (
-    CheckCTd,
-    ResampleKeysd,
-    SelectSliced,
-    SelectTargetd,
-    StackAdjacentSlicesd,
-    any_slice_shows,
-)
+from lsms_monai.transforms.ct import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
 from lsms_monai.transforms.edges import TrimEdgesd
 from lsms_monai.transforms.mirror import RandMirrord
 from lsms_monai.transforms.text import SelectExpressiond, TokenizeExpressiond
@@ -25,5 +18,4 @@ __all__ = [
     "StackAdjacentSlicesd",
     "TokenizeExpressiond",
     "TrimEdgesd",
-    "any_slice_shows",
 ]

@@ -9,14 +9,8 @@ from monai.transforms import Compose, CropForegroundd, LoadImaged, Orientationd,
 
 from lsms_monai.data import CTReader
 from lsms_monai.keys import INSIDE_ORGAN, MEANT, NO_LESION, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN, UNKNOWN_VALUE
-from lsms_monai.transforms import (
-    CheckCTd,
-    ResampleKeysd,
-    SelectSliced,
-    SelectTargetd,
-    StackAdjacentSlicesd,
-    any_slice_shows,
-)
+from lsms_monai.transforms import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms.ct import any_slice_shows
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 11, 5), (1, 7, 11), (2, 1, 7, 11, 5)])
