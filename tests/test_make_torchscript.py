@@ -55,7 +55,8 @@ def test_the_operator_is_told_to_send_image_and_expression(model):
 def test_the_configuration_takes_an_image_without_a_channel_and_bytes(model):
     _, _, files = load_net_with_metadata(str(model), more_extra_files=["inference.json"])
     prepare = ConfigParser(json.loads(files["inference.json"])).get_parsed_content("preprocessing")
-    affine = torch.diag(torch.tensor([-2.0, -2.0, 5.0, 1.0], dtype=torch.float64))
+    pixel_mm = json.loads(files["inference.json"])["spacing"][0]
+    affine = torch.diag(torch.tensor([-pixel_mm, -pixel_mm, 5.0, 1.0], dtype=torch.float64))
     image = MetaTensor(torch.full((6, 5, 4), -500.0), affine=affine, meta={"original_channel_dim": "no_channel"})
     words = torch.tensor(list(b"the cyst"), dtype=torch.uint8)
     sample = prepare({"image": image, "expression": words})
