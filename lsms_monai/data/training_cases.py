@@ -15,7 +15,7 @@ from lsms_monai.data.body import LIVER
 from lsms_monai.data.description import read_aligned
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.outlines import Outlines
-from lsms_monai.data.phantom import phantom
+from lsms_monai.data.phantom import VOLUME_SHAPE, phantom
 from lsms_monai.data.reader import CTReader
 from lsms_monai.data.synthesis import synthesize
 from lsms_monai.keys import UNKNOWN_VALUE
@@ -27,7 +27,7 @@ SLICE_MM = 5.0  # from slice to slice
 PICTURE_SPACING_MM = 1.5  # taken for a slice whose pixel size nobody knows
 VOLUME, WITHOUT_LIVER, REAL = "volume", "without liver", "real"
 MIN_LIVER_PIXELS = 300
-NUM_SLICES = 24, 6  # of a phantom volume, and those of them that are taken
+NUM_SLICES = 6  # that are taken of a phantom volume
 MIN_LESION_MM2 = 30.0  # a smaller end of a lesion is hardly seen and not learned from
 
 
@@ -59,19 +59,22 @@ def phantom_cases(number: int, spacing: float, seed: int) -> Iterator[tuple[str,
 
 
 def volume_cases(number: int, spacing: float, seed: int) -> Iterator[tuple[str, Case, Generator]]:
-    """Slices of phantom volumes, which cut their lesions anywhere, and one that shows none; for training alone."""
-    side, (depth, num_taken) = round(LARGEST_MM[0] / spacing), NUM_SLICES
+    """Slices of phantom volumes, which cut their lesions anywhere, and one that shows none if any does.
+
+    For training alone.
+    """
+    side, depth = round(LARGEST_MM[0] / spacing), VOLUME_SHAPE[2]
     for index in range(number):
-        generator = np.random.default_rng((seed, index, SPLIT_SEED, depth))
+        patient, generator = f"volume_{index:05d}", np.random.default_rng((seed, index, SPLIT_SEED, depth))
         made = phantom(generator, shape=(side, side, depth), spacing=(spacing, spacing, SLICE_MM))
         shuffled = generator.permutation(depth)
         without = np.count_nonzero(made.labels, axis=(0, 1))[shuffled] == 0
         order = shuffled[np.argsort(without, kind="stable")]
-        for z in (*order[: num_taken - 1], order[-1]):
+        for z in (*order[: NUM_SLICES - 1], order[-1]):
             labels = made.labels[..., z].copy()
             areas = np.bincount(labels.ravel()) * spacing**2
             labels[(labels > 0) & (areas[labels] < MIN_LESION_MM2)] = UNKNOWN_VALUE
-            patient, image, liver = f"volume_{index:05d}", made.image[..., z], made.organs[..., z] == LIVER
+            image, liver = made.image[..., z], made.organs[..., z] == LIVER
             case = Case(f"{patient}_{z:02d}", patient, VOLUME, image, labels, liver, made.lesions, True, spacing)
             yield "training", case, generator
 
