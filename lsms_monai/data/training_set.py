@@ -29,13 +29,15 @@ from lsms_monai.data.training_cases import (
     phantom_cases,
     volume_cases,
 )
-from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIENT_ID
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, PATIENT_ID, UNKNOWN_VALUE
 
 SPACING_MM = 2.0  # of what is written
 # Expressions of an image: in the plain words that the network is asked with, and in the many words of people. A test
 # asks in the words of people alone.
 NUM_PLAIN, NUM_SAID = 3, 1
 NUM_TIMES = 4  # so many times as often a training asks about the few real lesions and the few slices of whole CTs
+# A training hears so many times what means a small lesion, or nothing where one lies: those are what a network misses.
+SMALL_MM, SMALL_TIMES = 12.0, 3
 
 
 def write_training_set(
@@ -141,4 +143,15 @@ def _entries(case: Case, generator: Generator, *, section: str, held_out: bool) 
         PATIENT_ID: case.patient,
         "study_id": case.source,
     }
-    return [{**about, EXPRESSION: text, LABEL_VALUE: list(values)} for text, values in {**plain, **said}.items()]
+    small = _small_lesions(case) if section == "training" and case.source != VOLUME else set()
+    return [
+        {**about, EXPRESSION: text, LABEL_VALUE: list(values)}
+        for text, values in {**plain, **said}.items()
+        for _ in range(SMALL_TIMES if small and small.issuperset(values) else 1)
+    ]
+
+
+def _small_lesions(case: Case) -> set[int]:
+    areas = np.bincount(case.labels.ravel(), minlength=UNKNOWN_VALUE + 1) * case.spacing**2
+    diameters = 2 * np.sqrt(areas / np.pi)
+    return {lesion.value for lesion in case.lesions if 0 < diameters[lesion.value] < SMALL_MM}

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import math
+from collections import Counter
 
 import nibabel
 import numpy as np
@@ -108,6 +110,20 @@ def test_slices_that_people_have_looked_at_are_taken_as_they_are_with_what_they_
         assert entry["study_id"] == "real"
         assert set(np.unique(labels)) == ({0, 1} if entry["patient_id"] == "msd_000" else {0})
     assert any(entry["label_value"] == [1] for entry in entries)
+
+
+def test_what_means_a_small_lesion_or_nothing_beside_one_is_asked_three_times_in_training_alone(datalist):
+    repeated = set()
+    for section in SPLIT:
+        entries = load_datalist(datalist, section)
+        times = Counter((entry["image"], entry["expression"]) for entry in entries)
+        for entry in entries:
+            areas = 4 * np.bincount(np.asarray(nibabel.load(entry["label"]).dataobj).ravel())[1:]  # mm2
+            small = {value for value, area in enumerate(areas, 1) if 0 < area < math.pi * 6**2}
+            rare = section == "training" and bool(small) and {*entry["label_value"]} <= small
+            assert times[entry["image"], entry["expression"]] == (3 if rare else 1)
+            repeated.add(len(entry["label_value"]) if rare else None)
+    assert repeated >= {None, 0, 1}
 
 
 def test_slices_of_a_whole_ct_that_hold_no_liver_are_for_training_alone(tmp_path):
