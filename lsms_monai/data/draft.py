@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from lsms_monai.keys import IMAGE, LABEL, ORGAN
+
 SECTIONS = ("training", "validation", "test")
 
 
@@ -42,6 +44,14 @@ class Draft:
         """
         write_nifti(self.part / f"{name}.nii.gz", array, affine)
         return f"{files_folder(self.out).name}/{name}.nii.gz"
+
+    def check_kept(self, replaced: Path) -> None:
+        """Refuse entries that name a file of an earlier datalist, in the folder that is about to be replaced."""
+        for entry in (entry for entries in self.sections.values() for entry in entries):
+            for name in (str(entry[key]) for key in (IMAGE, LABEL, ORGAN) if key in entry):
+                path = self.out.parent / name
+                if replaced in path.parents and path.exists() and not (self.part / path.name).exists():
+                    raise ValueError(f"{path} would be replaced with the files of {self.out.name}; choose another name")
 
     def path_of(self, path: str | Path) -> str:
         """Path of an existing file for the datalist: relative if it lies below the datalist's folder."""
@@ -78,20 +88,22 @@ def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
         overwrite: replace an earlier datalist and its files.
 
     Raises:
-        FileExistsError: if there is such a datalist or folder, and `overwrite` is not set.
-        ValueError: if the path does not end in .json.
+        FileExistsError: if there is such a datalist and `overwrite` is not set, or such a folder without a datalist.
+        ValueError: if the path does not end in .json, or an entry names a file that would be replaced.
     """
     files = files_folder(out)
     if out.suffix.lower() != ".json":
         raise ValueError(f"datalist must be a .json file, got {out}; give a path such as {out}/datalist.json")
-    for path in (out, files):
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists already; choose another name, or replace it with --overwrite")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists already; choose another name, or replace it with --overwrite")
+    if files.exists() and not out.exists():
+        raise FileExistsError(f"{files} exists already and belongs to no {out.name}; choose another name")
     with _part_of(out) as part:
         made = part / files.name
         made.mkdir()
         draft = Draft(out, made)
         yield draft
+        draft.check_kept(files)
         (part / out.name).write_text(json.dumps(draft.sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if files.exists():
             files.rename(part / "replaced")

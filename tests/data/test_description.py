@@ -2,6 +2,7 @@
 """Expressions for a CT with known lesions mean exactly what their entries say."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -158,7 +159,7 @@ def test_nothing_is_left_behind_when_a_file_cannot_be_used(files, write, tmp_pat
     before = sorted(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match=r"nowhere\.nii"):
         describe_files(files[0], tmp_path / "nowhere.nii", tmp_path / "list.json")
-    with pytest.raises(ValueError, match="must have the shape of its image"):
+    with pytest.raises(ValueError, match="and image must have the same shape"):
         describe_files(files[0], write(scene()[1][:9]), tmp_path / "list.json")
     assert sorted(path for path in tmp_path.iterdir() if path.name != "other.nii.gz") == before
 
@@ -169,3 +170,24 @@ def test_an_earlier_datalist_stays(files, tmp_path):
         describe_files(*files[:2], tmp_path / "list.json")
     describe_files(*files[:2], tmp_path / "list.json", overwrite=True)
     assert json.loads((tmp_path / "list.json").read_text())["training"]
+
+
+def test_a_folder_that_belongs_to_no_datalist_stays_whatever_is_asked(files, tmp_path):
+    (tmp_path / "list_files").mkdir()
+    (tmp_path / "list_files" / "mine.txt").write_text("mine")
+    with pytest.raises(
+        FileExistsError, match=r"list_files exists already and belongs to no list\.json; choose another"
+    ):
+        describe_files(*files[:2], tmp_path / "list.json", overwrite=True)
+    assert (tmp_path / "list_files" / "mine.txt").read_text() == "mine"
+
+
+def test_an_image_among_the_files_of_an_earlier_datalist_stays(files, tmp_path):
+    describe_files(*files[:2], tmp_path / "list.json")
+    (tmp_path / "list_files").mkdir()
+    image = shutil.copy(files[0], tmp_path / "list_files" / "ct.nii.gz")
+    with pytest.raises(
+        ValueError, match=r"ct\.nii\.gz would be replaced with the files of list.json; choose another name"
+    ):
+        describe_files(image, files[1], tmp_path / "list.json", overwrite=True)
+    assert (tmp_path / "list_files" / "ct.nii.gz").exists()
