@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
+from lsms_monai.data.geometry import to_lps
 from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes
 from lsms_monai.data.placing import Place, Scan, places
 from lsms_monai.keys import UNKNOWN_VALUE
@@ -116,20 +116,6 @@ def core(depth: np.ndarray) -> np.ndarray:
         depth: see `depth_in_slice`.
     """
     return depth >= CORE_DEPTH * depth.max()
-
-
-def to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn an image so that its axes run to the patient's left, back and head.
-
-    Args:
-        array: (W, H, D).
-        affine: (4, 4), voxel to RAS mm.
-
-    Returns:
-        The turned array and its affine.
-    """
-    turn = ornt_transform(io_orientation(affine), axcodes2ornt("LPS"))
-    return apply_orientation(array, turn), affine @ inv_ornt_aff(turn, array.shape)
 
 
 def _scan(image: np.ndarray, labels: np.ndarray, affine: np.ndarray, organ: np.ndarray | None, in_mm: bool) -> Scan:

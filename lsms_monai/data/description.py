@@ -11,16 +11,16 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-from lsms_monai.data.attributes import describe_lesions, instance_map, to_lps
+from lsms_monai.data.attributes import describe_lesions, instance_map
 from lsms_monai.data.clarity import clear_expressions
 from lsms_monai.data.draft import draft_datalist
+from lsms_monai.data.geometry import check_same_place, to_lps
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.reader import PICTURE_SUFFIXES, CTReader
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID, SLICE_INDEX, UNKNOWN_VALUE
 
 SMALLEST_SECTION = 4.0  # diameter in mm (pixels of a picture): a slice with a smaller section of a lesion is left out
 EMPTY_SLICE_RATE = 0.25  # slices without a lesion for each slice with one
-_AFFINE_TOLERANCE_MM = 0.1
 
 
 def read_aligned(image: str | Path, *maps: str | Path) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
@@ -44,15 +44,7 @@ def read_aligned(image: str | Path, *maps: str | Path) -> tuple[np.ndarray, list
         loaded.append((*to_lps(array, meta["affine"]), path))
     (hu, affine, _), *others = loaded
     for array, other, path in others:
-        if array.shape != hu.shape:
-            raise ValueError(
-                f"{path} must have the shape of its image, got {array.shape} and {hu.shape}; resample it onto the image"
-            )
-        apart_mm = float(np.abs(_corners(other, hu.shape) - _corners(affine, hu.shape)).max())
-        if apart_mm > _AFFINE_TOLERANCE_MM:
-            raise ValueError(
-                f"{path} must lie where its image lies, got corners {apart_mm:.1f} mm apart; resample it onto the image"
-            )
+        check_same_place(str(path), other, array.shape, affine, hu.shape)
     return hu, [array for array, *_ in others], affine
 
 
@@ -224,8 +216,3 @@ def _surrounding(labels: np.ndarray) -> int | None:
     box = tuple(slice(max(a.start - 1, 0), a.stop + 1) for a in ndimage.find_objects(others.astype(np.uint8))[0])
     border = ndimage.binary_dilation(others[box]) & ~others[box]
     return largest if (labels[box][border] == largest).mean() > 0.5 else None
-
-
-def _corners(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """First and last voxel of an image in mm."""
-    return affine[:3, :3] @ np.array([[0, size - 1] for size in shape]) + affine[:3, 3:]

@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
-from lsms_monai.data import CTReader
+from lsms_monai.data.description import read_aligned
 from lsms_monai.keys import IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX, UNKNOWN_VALUE
 
 Entry = dict[str, Any]
@@ -96,12 +95,7 @@ def load_case(group: Group) -> Case:
     """
     number, entry = group[0]
     try:
-        image, affine = load_lps(entry[IMAGE])
-        label, _ = load_lps(entry[LABEL])
-        if label.shape != image.shape:
-            raise ValueError(
-                f"label and image must have the same shape, got {label.shape} and {image.shape}; resample the label"
-            )
+        image, (label,), affine = read_aligned(entry[IMAGE], entry[LABEL])
         name, index = Path(entry[IMAGE]).name, entry.get(SLICE_INDEX)
         if index is not None:
             if not 0 <= index < image.shape[2]:
@@ -116,29 +110,3 @@ def load_case(group: Group) -> Case:
     for number, _ in group:
         case.meant(number)
     return case
-
-
-def load_lps(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image file or DICOM folder.
-
-    Returns:
-        Voxels (W, H, D) in LPS order and their affine, voxel -> RAS mm.
-    """
-    reader = CTReader()
-    array, meta = reader.get_data(reader.read([path]))
-    return to_lps(array, meta["affine"])
-
-
-def to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn an image so that the first index grows to the patient's left, the second to the back, the third to the head.
-
-    Args:
-        array: (W, H, D) in any order of axes.
-        affine: 4x4, voxel -> RAS mm.
-
-    Returns:
-        Array and affine of the turned image.
-    """
-    turn = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.orientations.axcodes2ornt("LPS"))
-    turned = nib.orientations.apply_orientation(array, turn)
-    return turned, affine @ nib.orientations.inv_ornt_aff(turn, array.shape)

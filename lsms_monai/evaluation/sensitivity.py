@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lsms_monai.answer import Answer
-from lsms_monai.evaluation.cases import to_lps
+from lsms_monai.data.geometry import to_lps
 from lsms_monai.evaluation.listening import make_wordings
 from lsms_monai.evaluation.statistics import finite
 from lsms_monai.evaluation.summary import HIT, SAME_WORDS

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dictionary transforms for expressions and CT slices; everything else is MONAI's."""
 
-from lsms_monai.transforms.ct import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms.ct import (
+    CheckCTd,
+    ResampleKeysd,
+    SelectSliced,
+    SelectTargetd,
+    StackAdjacentSlicesd,
+    StraightenTiltd,
+)
 from lsms_monai.transforms.edges import TrimEdgesd
 from lsms_monai.transforms.mirror import RandMirrord
 from lsms_monai.transforms.text import SelectExpressiond, TokenizeExpressiond
@@ -16,6 +23,7 @@ __all__ = [
     "SelectSliced",
     "SelectTargetd",
     "StackAdjacentSlicesd",
+    "StraightenTiltd",
     "TokenizeExpressiond",
     "TrimEdgesd",
 ]

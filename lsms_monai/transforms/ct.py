@@ -5,10 +5,13 @@ import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Spacingd, SpatialCrop, Transform
+from monai.data import MetaTensor
+from monai.transforms import InvertibleTransform, MapTransform, Spacingd, SpatialCrop, Transform
 
+from lsms_monai.data.geometry import check_same_place, upright
 from lsms_monai.keys import (
     IMAGE,
     INSIDE_ORGAN,
@@ -93,6 +96,37 @@ class StackAdjacentSlicesd(MapTransform):
         return result
 
 
+class StraightenTiltd(MapTransform, InvertibleTransform):
+    """Stack the slices of a tilted gantry along their normal, with not a voxel changed.
+
+    A tilted gantry shifts each slice against the one before. MONAI's ``Spacingd`` would undo that and blend
+    neighbouring slices; so the slices stay as they were scanned. The inverse restores the affine.
+
+    Args:
+        keys: volumes (C, W, H, D), the slices along the last axis; one without an affine passes as it is.
+        allow_missing_keys: whether a sample may lack a key.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            if isinstance(result[key], MetaTensor):
+                image = result[key].clone()
+                tilted, image.affine = image.affine, torch.as_tensor(upright(image.affine.numpy(force=True)))
+                result[key] = self.push_transform(image, extra_info={"affine": tilted})
+        return result
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The same voxels where the scanner had them."""
+        result = dict(data)
+        for key in self.key_iterator(result):
+            if isinstance(result[key], MetaTensor):
+                image = result[key].clone()
+                image.affine = self.pop_transform(image)["extra_info"]["affine"]
+                result[key] = image
+        return result
+
+
 class ResampleKeysd(Spacingd):
     """Resample with MONAI's ``Spacingd``, which here sees its own keys alone.
 
@@ -132,7 +166,7 @@ class SelectTargetd(Transform):
             known, and elsewhere 0, or, if the sample has an "organ", 4 inside and 5 outside of it.
 
     Raises:
-        ValueError: if label or organ differ in shape from the image, or a meant value does not occur in the label.
+        ValueError: if label or organ do not lie where the image lies, or a meant value does not occur in the label.
     """
 
     def __init__(self, label_key: str = LABEL) -> None:
@@ -142,7 +176,7 @@ class SelectTargetd(Transform):
         result = dict(data)
         label = result[self.label_key]
         if IMAGE in result:
-            self._check_shape("label", label, result[IMAGE])
+            _check_place("label", label, result[IMAGE])
         unknown, elsewhere = label == UNKNOWN_VALUE, label == 0
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)
@@ -151,20 +185,13 @@ class SelectTargetd(Transform):
         code[elsewhere] = NO_LESION
         organ = result.pop(ORGAN, None)
         if organ is not None:
-            self._check_shape("organ", organ, label)
+            _check_place("organ", organ, label)
             code[elsewhere & (organ > 0)] = INSIDE_ORGAN
             code[elsewhere & ~(organ > 0)] = OUTSIDE_ORGAN
         code[unknown] = UNKNOWN
         code[meant] = MEANT
         result[self.label_key] = code
         return result
-
-    def _check_shape(self, name: str, mask: torch.Tensor, image: torch.Tensor) -> None:
-        if mask.shape[1:] != image.shape[1:]:
-            raise ValueError(
-                f"{name} and image must have the same shape, got {tuple(mask.shape[1:])} and "
-                f"{tuple(image.shape[1:])}; resample the {name} onto the image"
-            )
 
     def _meant(self, label: torch.Tensor, values: int | Sequence[int]) -> torch.Tensor:
         wanted = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
@@ -212,3 +239,10 @@ class SelectSliced(MapTransform):
             return index
         areas = (label == MEANT).sum(dim=(0, 1, 2))
         return int(areas.argmax()) if areas.max() > 0 else depth // 2
+
+
+def _check_place(name: str, mask: torch.Tensor, image: torch.Tensor) -> None:
+    mask_affine, affine = (
+        each.affine.numpy(force=True) if isinstance(each, MetaTensor) else np.eye(4) for each in (mask, image)
+    )
+    check_same_place(name, mask_affine, tuple(mask.shape[1:]), affine, tuple(image.shape[1:]))

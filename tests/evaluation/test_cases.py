@@ -98,6 +98,14 @@ def test_a_label_of_another_shape_is_named(tmp_path):
         load_case([(6, entry)])
 
 
+@pytest.mark.parametrize("affine", [np.diag([1.5, -2.0, 4.0, 1.0]), np.diag([-1.5, -2.0, 5.0, 1.0])])
+def test_a_label_that_lies_elsewhere_in_the_patient_is_named(tmp_path, affine):
+    _, label, entry = write(tmp_path)
+    nib.save(nib.Nifti1Image(label, affine), entry["label"])
+    with pytest.raises(ValueError, match=r"entry 6 .* must lie where its image lies, got corners \d+.0 mm apart"):
+        load_case([(6, entry)])
+
+
 def test_a_file_that_is_broken_is_named(tmp_path):
     entry = write(tmp_path)[2]
     (tmp_path / "image.nii.gz").write_bytes(b"nothing")

@@ -15,6 +15,7 @@ from lsms_monai import transforms
 TRANSFORMS = [
     ("CheckCTd", transforms.CheckCTd(), set(), set()),
     ("StackAdjacentSlicesd", transforms.StackAdjacentSlicesd(), set(), set()),
+    ("StraightenTiltd", transforms.StraightenTiltd(keys=["image", "label"]), set(), set()),
     ("ResampleKeysd", transforms.ResampleKeysd(keys="image", pixdim=(-1.0, -1.0, -1.0)), set(), set()),
     ("SelectTargetd", transforms.SelectTargetd(), set(), {"label_value"}),
     ("LowerVolumeOddsd", transforms.LowerVolumeOddsd(keys="image"), set(), set()),

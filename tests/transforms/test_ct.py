@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
 import warnings
 
 import nibabel
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, CropForegroundd, LoadImaged, Orientationd, Spacingd
+from monai.transforms import Compose, CropForegroundd, Invertd, LoadImaged, Orientationd, Spacingd
 
 from lsms_monai.data import CTReader
 from lsms_monai.keys import INSIDE_ORGAN, MEANT, NO_LESION, NOT_MEANT, OUTSIDE_ORGAN, UNKNOWN, UNKNOWN_VALUE
-from lsms_monai.transforms import CheckCTd, ResampleKeysd, SelectSliced, SelectTargetd, StackAdjacentSlicesd
+from lsms_monai.transforms import (
+    CheckCTd,
+    ResampleKeysd,
+    SelectSliced,
+    SelectTargetd,
+    StackAdjacentSlicesd,
+    StraightenTiltd,
+)
 from lsms_monai.transforms.ct import any_slice_shows
 
 
@@ -106,7 +114,7 @@ def test_an_organ_divides_what_is_no_lesion(label):
 
 
 def test_an_organ_of_another_shape_is_refused(label):
-    message = r"organ and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample the organ"
+    message = r"organ and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample it"
     with pytest.raises(ValueError, match=message):
         SelectTargetd()({"label": label, "organ": label[..., :4]})
 
@@ -119,7 +127,7 @@ def test_a_value_that_does_not_occur_is_refused(label, value, missing):
 
 
 def test_label_and_image_of_different_shape_are_refused(image, label):
-    message = r"label and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample the label"
+    message = r"label and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample it"
     with pytest.raises(ValueError, match=message):
         SelectTargetd()({"image": image, "label": label[..., :4]})
 
@@ -203,3 +211,33 @@ def test_what_shows_nothing_stays_whole():
     image = MetaTensor(torch.zeros(1, 20, 30, 4))
     crop = CropForegroundd(keys="image", source_key="image", select_fn=any_slice_shows)
     assert crop({"image": image})["image"].shape == image.shape
+
+
+@pytest.mark.parametrize("degrees", [-20, 0, 20])
+@pytest.mark.parametrize("axcodes", ["LPS", "RAS"])
+def test_slices_of_a_tilted_gantry_are_not_blended_and_a_mask_returns_to_where_they_were(degrees, axcodes):
+    tilt = math.radians(degrees)
+    affine = torch.diag(torch.tensor([-0.8, -0.8, 5.0, 1.0], dtype=torch.float64))
+    affine[:3, 1] = torch.tensor([0.0, -0.8 * math.cos(tilt), 0.8 * math.sin(tilt)], dtype=torch.float64)
+    volume = torch.zeros(1, 30, 40, 7)
+    volume[..., 3] = 100
+    turn = Orientationd(keys="image", axcodes=axcodes, labels=None)
+    image = turn({"image": MetaTensor(volume, affine=affine)})["image"]
+    transform = Compose([StraightenTiltd(keys="image"), Spacingd(keys="image", pixdim=(1.6, 1.6, -1.0))])
+    result = transform({"image": image})
+    assert result["image"].amax(dim=(0, 1, 2)).tolist() == [0, 0, 0, 100, 0, 0, 0]
+    steps = result["image"].affine[:3, :3].norm(dim=0).tolist()
+    assert steps == pytest.approx([1.6, 1.6, 5 * math.cos(tilt)])
+    mask = Invertd(keys="pred", transform=transform, orig_keys="image", nearest_interp=False)(
+        {**result, "pred": MetaTensor(result["image"].as_tensor())}
+    )["pred"]
+    torch.testing.assert_close(mask.affine, image.affine)
+    torch.testing.assert_close(mask.as_tensor(), image.as_tensor())
+
+
+def test_a_label_that_lies_elsewhere_is_refused(image, label, affine):
+    shifted = affine.clone()
+    shifted[0, 3] += 300
+    message = "label must lie where its image lies, got corners 300.0 mm apart; resample it onto the image"
+    with pytest.raises(ValueError, match=message):
+        SelectTargetd()({"image": image, "label": MetaTensor(torch.as_tensor(label.as_tensor()), affine=shifted)})

@@ -12,8 +12,9 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.random import Generator
 
-from lsms_monai.data.attributes import instance_map, to_lps
+from lsms_monai.data.attributes import instance_map
 from lsms_monai.data.draft import Draft
+from lsms_monai.data.geometry import to_lps
 from lsms_monai.data.public_sets.case import Case, Options, described_entries
 from lsms_monai.data.reader import CTReader
 from lsms_monai.keys import UNKNOWN_VALUE

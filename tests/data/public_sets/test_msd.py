@@ -72,7 +72,7 @@ def test_a_label_of_another_shape_or_place_is_named(tmp_path, out):
     moved = AFFINE.copy()
     moved[0, 3] = 20
     save(folder / "labelsTr" / "liver_1.nii.gz", blocks(1), moved)
-    with pytest.raises(ValueError, match=r"must have the shape of its image, got \(59, 48, 5\).*corners 20.0 mm apart"):
+    with pytest.raises(ValueError, match=r"must have the same shape, got \(59, 48, 5\).*corners 20.0 mm apart"):
         write_datalist(msd_cases(folder), out)
 
 
