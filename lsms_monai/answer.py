@@ -61,7 +61,8 @@ class Answer:
         existence: 0..1, how sure it is that the expression has a target; below the bundle's threshold the mask is
             empty.
         resolution: one sentence: how the answer of the network became this mask.
-        unknown_words: words of the expression that the training never used.
+        unknown_words: words that training never used, if the expression was not understood as a whole and so reached
+            the network as it is.
     """
 
     expression: str

@@ -154,7 +154,7 @@ class BundlePredictor:
             sum(seen[text].duration_s for text in plan.texts),
             existence=resolution.existence,
             resolution=resolution.explanation,
-            unknown_words=unknown_words(expression),
+            unknown_words=[] if plan.meaning else unknown_words(expression),
         )
 
 
@@ -172,18 +172,20 @@ def check_expressions(expressions: Sequence[Any]) -> list[str]:
 
     Raises:
         TypeError: if `expressions` is a string, or one of them is not.
-        ValueError: if there is none, or one is empty.
+        ValueError: if there is none, or one is empty or no UTF-8 text.
     """
     if isinstance(expressions, str):
         raise TypeError(f"expressions must be a list of strings, got the string {expressions!r:.80}; put it in a list")
     if len(expressions) == 0:
         raise ValueError("at least one expression is required, got none; name the lesion in words")
     for number, expression in enumerate(expressions, start=1):
+        which = f"expression {number} of {len(expressions)}"
         if not isinstance(expression, str):
-            got = f"{type(expression).__name__}: {expression!r:.80}"
-            raise TypeError(f"expression {number} of {len(expressions)} must be a string, got {got}")
+            raise TypeError(f"{which} must be a string, got {type(expression).__name__}: {expression!r:.80}")
         if not expression.strip():
-            raise ValueError(f"expression {number} of {len(expressions)} must not be empty; name the lesion in words")
+            raise ValueError(f"{which} must not be empty; name the lesion in words")
+        if any("\ud800" <= letter <= "\udfff" for letter in expression):  # what Python makes of other bytes
+            raise ValueError(f"{which} must be UTF-8 text, got {expression!r:.80}; type it in a UTF-8 terminal")
     return list(expressions)
 
 

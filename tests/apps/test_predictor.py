@@ -132,6 +132,7 @@ def test_threads_take_turns_and_keep_their_answers_apart(stub_bundle):
         ("the cyst", TypeError, "expressions must be a list of strings, got the string 'the cyst'; put it in a list"),
         ([DARK, ""], ValueError, "expression 2 of 2 must not be empty; name the lesion in words"),
         ([" \t\n", DARK], ValueError, "expression 1 of 2 must not be empty"),
+        (["L\udce4sion"], ValueError, r"expression 1 of 1 must be UTF-8 text, got 'L\\udce4sion'; type it in a UTF-8"),
         ([DARK, 7], TypeError, "expression 2 of 2 must be a string, got int: 7"),
         ([None], TypeError, "expression 1 of 1 must be a string, got NoneType: None"),
     ],

@@ -185,7 +185,7 @@ def test_the_bundle_says_from_which_existence_on_something_is_found(tmp_path, vo
 
 
 def test_an_answer_names_the_words_that_no_training_has_seen(stub_bundle, volume):
-    asked = ["the spiculated lesion", "the largst lesion"]
+    asked = ["the spiculated lesion", "the largst lesion", "all lesions except the cyst"]
     answers = BundlePredictor(stub_bundle).predict(volume[0], AFFINE, asked)
-    assert [answer.unknown_words for answer in answers] == [["spiculated"], []]
-    assert [answer.resolution == NOT_UNDERSTOOD for answer in answers] == [True, False]
+    assert [answer.unknown_words for answer in answers] == [["spiculated"], [], []]
+    assert [answer.resolution == NOT_UNDERSTOOD for answer in answers] == [True, False, False]
