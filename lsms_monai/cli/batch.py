@@ -57,8 +57,8 @@ def batch(
     """Outline in many CTs what expressions name.
 
     STUDIES is a folder with CT files and DICOM series at any depth, each asked for every EXPRESSION, or a JSON datalist
-    whose entries have an image and an expression of its own. Each study gets a folder with what `lsms segment` writes,
-    all of it or nothing.
+    whose entries have an image and an expression of its own. Hidden folders and the output folder hold no studies. Each
+    study gets a folder with what `lsms segment` writes, all of it or nothing.
 
     Whatever interrupts the work, the same command goes on where it stopped: a study with an answer is not asked again.
     A worker that is killed loses the study in hand, which another one takes over.
@@ -74,7 +74,7 @@ def batch(
     """  # noqa: D301
     with plain_errors(interrupted="finished studies stay; the same command goes on."), plain_warnings():
         say_that_it_loads()
-        jobs = find_studies(studies, expressions, section)
+        jobs = find_studies(studies, expressions, section, output_dir=output_dir)
         bundle = (bundle or default_bundle()).absolute()
         model = None if overwrite else _model(bundle)
         todo = [job for job in jobs if model is None or not is_finished(job, output_dir, model)]

@@ -30,17 +30,21 @@ class Study:
     expressions: tuple[str, ...]
 
 
-def find_studies(place: Path, expressions: Sequence[str], section: str = "test") -> list[Study]:
+def find_studies(
+    place: Path, expressions: Sequence[str], section: str = "test", *, output_dir: Path | None = None
+) -> list[Study]:
     """List the studies of a folder, or those of a datalist.
 
     Args:
         place: a folder with images and DICOM series at any depth, or a JSON datalist.
         expressions: asked about every image; none for a datalist, which has its own.
         section: list of the datalist.
+        output_dir: folder of the results; nothing below it is a study.
 
     Raises:
         FileNotFoundError: if there is no such place, or no image in it.
-        ValueError: if the expressions come from nowhere or from two sides, or two images would share a folder.
+        ValueError: if the expressions come from nowhere or from two sides, two images would share a folder, or the
+            results would lie among the studies.
     """
     from lsms_monai.data import find_images, load_datalist
     from lsms_monai.predictor import check_expressions
@@ -54,8 +58,14 @@ def find_studies(place: Path, expressions: Sequence[str], section: str = "test")
         asked: dict[Path, list[str]] = {}
         for entry in load_datalist(place, section, required=("image", "expression")):
             asked.setdefault(Path(entry["image"]), []).append(entry["expression"])
+    elif output_dir is not None and output_dir.resolve() == place.resolve():
+        raise ValueError(
+            f"results need a folder of their own, got that of the studies, {output_dir}; choose another "
+            f"--output-dir, such as {output_dir / 'results'}"
+        )
     else:
-        asked = dict.fromkeys(find_images(place.absolute()), check_expressions(expressions))
+        images = find_images(place.absolute(), without=output_dir)
+        asked = dict.fromkeys(images, check_expressions(expressions))
     root = (place.parent if is_list or place.is_file() else place).absolute()
     studies = [Study(_name(path, root), str(path), tuple(dict.fromkeys(texts))) for path, texts in asked.items()]
     owner: dict[str, str] = {}

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
+from lsms_monai.data.geometry import LPS_TO_RAS
+
 SPACING_TOLERANCE = 0.05  # of the distance between slices
-LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 # Storage classes: presentation states, waveforms, raw data, reports, documents, structure sets and plans
 _NO_IMAGE = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(11|9|66|88|104|481\.[3-9])[.\0 ]")
 # Transfer syntaxes that GDCM cannot decode: video, JPEG XL, High-Throughput JPEG 2000 and streams of JPIP

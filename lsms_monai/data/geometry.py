@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
+LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))  # and back
 TOLERANCE_MM = 0.1  # between the corners of two grids that are one
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from monai.data.image_reader import ImageReader
 
 from lsms_monai.data.dicom import is_dicom_file, read_dicom_files, read_dicom_folder
+from lsms_monai.data.geometry import LPS_TO_RAS
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VOLUME_SUFFIXES = (".nrrd", ".mha", ".mhd")
 SUFFIXES = (*NIFTI_SUFFIXES, *VOLUME_SUFFIXES, ".dcm", *PICTURE_SUFFIXES)
-LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 
 
 class CTReader(ImageReader):
@@ -68,11 +68,14 @@ class CTReader(ImageReader):
         }
 
 
-def find_images(place: str | Path) -> list[Path]:
+def find_images(place: str | Path, *, without: str | Path | None = None) -> list[Path]:
     """List the images in a folder and its subfolders: files of known formats, and folders that hold DICOM files.
+
+    What is hidden in `place`, or lies in a folder that is, is passed over.
 
     Args:
         place: a folder, or one image.
+        without: passed over as well, with all below it; a folder for results, for example.
 
     Raises:
         FileNotFoundError: if there is no such place, or no image in it.
@@ -82,12 +85,22 @@ def find_images(place: str | Path) -> list[Path]:
         raise FileNotFoundError(f"images must be in an existing folder, got {place}; check the path")
     if place.is_file():
         return [place]
-    files = [path for path in place.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    files = _visible_files(place, without)
     dicoms = {path for path in files if is_dicom_file(path)}
     images = {path for path in files if _has_suffix(path, SUFFIXES) and path not in dicoms}
     if not images and not dicoms:
         raise FileNotFoundError(f"{place} must hold images ({', '.join(SUFFIXES)}) or a DICOM series, got none")
     return sorted(images | {path.parent for path in dicoms})
+
+
+def _visible_files(place: Path, without: str | Path | None) -> list[Path]:
+    """Files at any depth of a folder; of another folder that lies in it, and of hidden ones, none."""
+    names = [path.relative_to(place) for path in place.rglob("*") if path.is_file()]
+    names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    if without is not None and (inner := Path(without).resolve()).is_relative_to(place.resolve()):
+        left_out = inner.relative_to(place.resolve())
+        names = [name for name in names if left_out not in name.parents]
+    return [place / name for name in names]
 
 
 def _load(path: Path) -> tuple[np.ndarray, np.ndarray]:

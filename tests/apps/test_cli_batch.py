@@ -49,6 +49,21 @@ def test_each_image_below_a_folder_is_a_study_at_the_same_place(tmp_path):
     assert studies[0] == Study("a", str(tmp_path / "a.nii.gz"), (DARK, BRIGHT))
 
 
+def test_the_results_of_a_run_are_no_studies_of_the_next(tmp_path, monkeypatch):
+    for name in ("ct1.nii.gz", ".Trash/old.nii", "results/ct1/01_the-dark-lesion_seg.nii.gz"):
+        save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), tmp_path):
+        studies = find_studies(place, [DARK], output_dir=Path("results"))
+        assert studies == [Study("ct1", str(tmp_path / "ct1.nii.gz"), (DARK,))]
+
+
+def test_results_among_the_studies_are_refused(tmp_path):
+    save(tmp_path / "a.nii")
+    message = f"results need a folder of their own, got that of the studies, {tmp_path}; choose another --output-dir"
+    assert message in error_of(run(tmp_path, DARK, "-o", tmp_path))
+
+
 def test_a_datalist_asks_each_image_for_its_own_expressions(tmp_path):
     asked = [("a", DARK), ("b", DARK), ("a", BRIGHT)]
     entries = [{"image": str(save(tmp_path / f"ct/{name}.nii")), "expression": text} for name, text in asked]

@@ -206,9 +206,7 @@ def test_metaimage_without_a_matrix_is_refused(tmp_path):
 
 
 def test_an_affine_that_cannot_be_inverted_is_refused(tmp_path, volume):
-    image = nibabel.Nifti1Image(volume, np.eye(4))
-    image.header["srow_z"] = 0
-    nibabel.save(image, tmp_path / "flat.nii")
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "flat.nii")
     header = bytearray((tmp_path / "flat.nii").read_bytes())
     header[312:328] = b"\0" * 16  # srow_z
     (tmp_path / "flat.nii").write_bytes(header)
@@ -232,6 +230,16 @@ def test_images_of_a_folder_are_found_with_a_dicom_series_as_one(volume, lps_aff
     (tmp_path / "notes.txt").write_text("none")
     assert find_images(tmp_path) == expected
     assert find_images(expected[0]) == expected[:1]
+
+
+def test_hidden_folders_and_the_one_left_out_hold_no_images(volume, lps_affine, write, tmp_path):
+    place = tmp_path / ".home"
+    for folder in ("ward/.lsms-x", ".Trash", "results/a"):
+        (place / folder).mkdir(parents=True)
+    for name in ("a.nii.gz", "ward/b.nii", "ward/.lsms-x/c.nii", ".Trash/d.nii", "results/a/e.nii"):
+        write(f".home/{name}", volume, lps_affine)
+    assert find_images(place, without=place / "results") == [place / "a.nii.gz", place / "ward" / "b.nii"]
+    assert len(find_images(place, without=tmp_path)) == len(find_images(place)) == 3
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

@@ -18,8 +18,9 @@ from numpy.random import Generator
 from PIL import Image, UnidentifiedImageError
 
 from lsms_monai.data.draft import Draft
+from lsms_monai.data.geometry import LPS_TO_RAS
 from lsms_monai.data.public_sets.case import Case, Options
-from lsms_monai.data.reader import LPS_TO_RAS, PICTURE_SUFFIXES
+from lsms_monai.data.reader import PICTURE_SUFFIXES
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE
 
 FOLDERS = {"training": "Train", "validation": "Val", "test": "Test"}
