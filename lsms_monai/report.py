@@ -34,18 +34,19 @@ def output_folder(out_dir: str | Path, *, overwrite: bool = False) -> Iterator[P
     """Give a hidden folder to write into, whose files appear in `out_dir` when the block ends without an error.
 
     Enter it before a long computation: a folder that cannot be written is refused at once. `answer.json` appears last,
-    so that a folder that has it is complete. Files of other people in `out_dir` stay.
+    so that a folder that has it is complete. Files of other people in `out_dir` stay. The results of two runs never lie
+    in one folder: of two that run at once, the later one is refused or, with `overwrite`, replaces the other.
 
     Args:
         out_dir: folder for the results, made if need be.
         overwrite: replace the results of an earlier run.
 
     Raises:
-        OSError: if `out_dir` is no folder or cannot be written, or holds earlier results without `overwrite`.
+        OSError: if `out_dir` is no folder or cannot be written, or holds other results without `overwrite`, at the
+            beginning or at the end of the block.
     """
     target = Path(out_dir)
-    earlier = _earlier_results(target)
-    if earlier and not overwrite:
+    if (earlier := _earlier_results(target)) and not overwrite:
         raise FileExistsError(
             f"{target} holds the results of an earlier run ({earlier[0].name}); choose another --output-dir, or add "
             "--overwrite to replace them"
@@ -58,8 +59,13 @@ def output_folder(out_dir: str | Path, *, overwrite: bool = False) -> Iterator[P
         raise OSError(f"output folder {target} cannot be written ({error.strerror}); choose another one") from error
     try:
         yield staging
+        if (others := _earlier_results(target)) and not overwrite:
+            raise FileExistsError(
+                f"{target} must not hold other results, got those of a run that ended in the meantime "
+                f"({others[0].name}), which stay; choose another --output-dir and run again"
+            )
         target.mkdir(parents=True, exist_ok=True)
-        for path in sorted(earlier, key=lambda path: path.name != ANSWER_FILE):
+        for path in sorted(others, key=lambda path: path.name != ANSWER_FILE):
             path.unlink()
         for path in sorted(staging.iterdir(), key=lambda path: (path.name == ANSWER_FILE, path.name)):
             path.replace(target / path.name)

@@ -140,6 +140,31 @@ def test_a_failed_run_keeps_the_results_it_was_to_replace(tmp_path):
     assert (tmp_path / "answer.json").read_text() == "old"
 
 
+def two_runs_at_once(out, overwrite):
+    """The second one ends first."""
+    with output_folder(out, overwrite=overwrite) as slow:
+        with output_folder(out) as quick:
+            for name in ("01_the-cyst_seg.nii.gz", "02_x_seg.nii.gz", "answer.json"):
+                (quick / name).write_text("quick")
+        for name in ("01_the-cyst_seg.nii.gz", "answer.json"):
+            (slow / name).write_text("slow")
+
+
+def test_results_that_came_in_the_meantime_are_kept(tmp_path):
+    message = r"must not hold other results, got those of a run that ended in the meantime \(01_the-cyst_seg.*; choose"
+    with pytest.raises(FileExistsError, match=message):
+        two_runs_at_once(tmp_path / "out", overwrite=False)
+    assert names(tmp_path / "out") == ["01_the-cyst_seg.nii.gz", "02_x_seg.nii.gz", "answer.json"]
+    assert {path.read_text() for path in (tmp_path / "out").iterdir()} == {"quick"}
+    assert names(tmp_path) == ["out"]
+
+
+def test_overwriting_replaces_results_that_came_in_the_meantime_as_a_whole(tmp_path):
+    two_runs_at_once(tmp_path / "out", overwrite=True)
+    assert names(tmp_path / "out") == ["01_the-cyst_seg.nii.gz", "answer.json"]
+    assert {path.read_text() for path in (tmp_path / "out").iterdir()} == {"slow"}
+
+
 def test_an_output_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(NotADirectoryError, match=r"output must be a folder, .*out is a file; choose another"):
