@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "resolution": {"components", "data", "selection"},
     "predictor": {"answer", "bundle_parts", "components", "data", "onnx_network", "resolution", "transforms", "keys"},
     "evaluation": {"evaluation", "answer", "data", "metrics", "overlay", "predictor", "keys"},
-    "dicom_seg": {"dicom_seg", "answer", "keys"},
+    "dicom_seg": {"dicom_seg", "answer", "data", "keys"},
     "cli": {
         "cli",
         "answer",

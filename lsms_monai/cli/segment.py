@@ -87,8 +87,9 @@ def segment(
 
         check_expressions(expressions)
         folders = nullcontext() if output_dir is None else output_folder(output_dir, overwrite=overwrite)
-        with dicom_output(image, expressions, dicom_seg, sr, overwrite) as write_dicom, folders as folder:
+        with dicom_output(image, expressions, dicom_seg, sr, overwrite) as refer, folders as folder:
             volume, affine = read_image(image)
+            write_dicom = refer(affine)
             bundle = bundle or default_bundle()
             predictor = BundlePredictor(bundle, device)
             start = time.perf_counter()
@@ -100,7 +101,7 @@ def segment(
                 "duration_s": round(time.perf_counter() - start, 2),
                 "warnings": seen,
             }
-            write_dicom(affine, answers, predictor.metadata)
+            write_dicom(answers, predictor.metadata)
             if folder is None:
                 content = {"answers": [answer.to_dict() for answer in answers]}
             else:

@@ -10,13 +10,14 @@ except ImportError as error:
 
 from lsms_monai.dicom_seg.files import output_files
 from lsms_monai.dicom_seg.report import measurement_report
-from lsms_monai.dicom_seg.segments import Algorithm, check_expressions, segmentation
+from lsms_monai.dicom_seg.segments import Algorithm, check_expressions, check_source, segmentation
 from lsms_monai.dicom_seg.source import SourceSeries
 
 __all__ = [
     "Algorithm",
     "SourceSeries",
     "check_expressions",
+    "check_source",
     "measurement_report",
     "output_files",
     "segmentation",

@@ -54,6 +54,22 @@ def check_expressions(expressions: Sequence[str]) -> None:
             )
 
 
+def check_source(source: SourceSeries) -> None:
+    """Refuse a series that no SEG can refer to, before anything is computed: its first slice is tried.
+
+    Raises:
+        ValueError: if what the series says of patient, study or equipment is not DICOM.
+    """
+    first = SourceSeries(source.slices[:1], source.affine)
+    whole = np.ones((int(first.slices[0].Columns), int(first.slices[0].Rows), 1), bool)
+    try:
+        segmentation(first, [Answer("anything", whole, [])], Algorithm(MAKER, lsms_monai.__version__))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ValueError(
+            f"DICOM SEG needs a series whose headers are valid, got an error: {error}; export the series again"
+        ) from error
+
+
 def segmentation(source: SourceSeries, answers: Sequence[Answer], algorithm: Algorithm) -> hd.seg.Segmentation:
     """Make one DICOM SEG with one binary segment per answer; segments may overlap.
 

@@ -9,12 +9,15 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-_LPS_TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
-_NEEDED = ("StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-# Type 2 of the modules of patient and study: highdicom wants them to be there, DICOM lets them be empty.
+from lsms_monai.data.geometry import LPS_TO_RAS
+
+_ONE_FOR_ALL = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+_NEEDED = (*_ONE_FOR_ALL, "SOPClassUID", "SOPInstanceUID", *_PLACE)
+# Type 2 of the modules of patient and study, and the modality: highdicom wants them to be there, though empty.
 _MAY_BE_EMPTY = (
     "PatientID PatientName PatientBirthDate PatientSex AccessionNumber StudyID StudyDate StudyTime "
-    "ReferringPhysicianName"
+    "ReferringPhysicianName Modality"
 ).split()
 
 
@@ -44,24 +47,32 @@ class SourceSeries:
         headers = [header for path in files if _is_slice(header := _read_header(path))]
         for header in headers:
             _check_header(header)
+            # the reader lets slices differ a little, a SEG has one orientation
+            header.ImageOrientationPatient = headers[0].ImageOrientationPatient
             if not header.get("SliceThickness"):
                 header.SliceThickness = f"{np.linalg.norm(affine[:3, 2]):.6g}"
-        to_voxel = np.linalg.inv(_LPS_TO_RAS @ affine)
-        corners = np.array([[*header.ImagePositionPatient, 1.0] for header in headers])
-        voxels = np.rint((corners @ to_voxel.T)[:, :3])
-        order = np.argsort(voxels[:, 2])
-        expected = np.outer(np.arange(len(headers)), (0, 0, 1))
-        if not np.array_equal(voxels[order], expected):
-            raise ValueError(
-                f"the {len(headers)} DICOM files must be the slices of the volume, got other positions; "
-                "give the files that the volume was read from"
-            )
-        return cls([headers[n] for n in order], affine)
+        _check_unity(headers)
+        return cls([headers[n] for n in _order(headers, affine)], affine)
 
     def nearest(self, point_mm: Sequence[float]) -> Dataset:
         """Give the slice nearest to a point in RAS mm."""
         k = (np.linalg.inv(self.affine) @ [*point_mm, 1.0])[2]
         return self.slices[int(np.clip(round(k), 0, len(self.slices) - 1))]
+
+
+def _order(headers: Sequence[Dataset], affine: np.ndarray) -> np.ndarray:
+    """Indices of the headers from the first slice of the volume to the last; their distances may differ a little."""
+    corners = np.array([[*header.ImagePositionPatient, 1.0] for header in headers])
+    voxels = (corners @ np.linalg.inv(LPS_TO_RAS @ affine).T)[:, :3]
+    order = np.argsort(voxels[:, 2])
+    in_plane, along = voxels[:, :2], voxels[order, 2]
+    ends = (0, len(headers) - 1)
+    if np.abs(in_plane).max() >= 0.5 or np.diff(along).min(initial=1) <= 0.5 or (np.rint(along[[0, -1]]) != ends).any():
+        raise ValueError(
+            f"the {len(headers)} DICOM files must be the slices of the volume, got other positions; "
+            "give the files that the volume was read from"
+        )
+    return order
 
 
 def _read_header(path: Path) -> Dataset:
@@ -84,5 +95,16 @@ def _check_header(header: Dataset) -> None:
     for keyword in _NEEDED:
         if not header.get(keyword):
             raise ValueError(
-                f"DICOM SEG needs slices that say where they lie, got no {keyword} in {name}; export the series again"
+                f"DICOM SEG needs slices that say what they are and where they lie, got no {keyword} in {name}; "
+                "export the series again"
+            )
+
+
+def _check_unity(headers: Sequence[Dataset]) -> None:
+    """Refuse slices of several studies or frames of reference."""
+    for keyword in _ONE_FOR_ALL:
+        found = sorted({str(header[keyword].value) for header in headers})
+        if len(found) > 1:
+            raise ValueError(
+                f"DICOM SEG needs slices that share one {keyword}, got {', '.join(found[:3])}; export the series again"
             )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lsms segment --dicom-seg`: a PACS user needs highdicom and nothing of MONAI Deploy."""
 
+import sys
+
 import nibabel as nib
 import pydicom
 import pytest
@@ -59,7 +61,16 @@ def test_what_dicom_cannot_hold_or_refer_to_is_refused(segment, tmp_path):
     refused(segment(DARK, "--dicom-seg", tmp_path / "absent" / "seg.dcm"), "cannot be written", tmp_path)
 
 
-def test_a_series_that_cannot_be_referred_to_leaves_nothing(segment, tmp_path):
+def test_segmentation_and_report_are_two_files(segment, tmp_path):
+    result = segment(DARK, "--dicom-seg", tmp_path / "a.dcm", "--sr", tmp_path / "a.dcm")
+    refused(result, "each output needs a file of its own, got", tmp_path)
+
+
+def test_a_series_that_cannot_be_referred_to_is_refused_before_the_network_runs(segment, tmp_path, monkeypatch):
+    def ask(*_):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(sys.modules["lsms_monai.cli.segment"], "ask", ask)
     path = next((tmp_path / "series").iterdir())
     data = pydicom.dcmread(path)
     del data.FrameOfReferenceUID

@@ -20,8 +20,7 @@ from dicom import (
 from stub import scene
 
 from lsms_monai.answer import Answer
-from lsms_monai.data.dicom import dicom_files, read_dicom_folder
-from lsms_monai.dicom_seg import SourceSeries, check_expressions, output_files, segmentation
+from lsms_monai.dicom_seg import check_expressions, output_files, segmentation
 
 
 @pytest.fixture
@@ -172,33 +171,6 @@ def test_an_expression_that_dicom_cannot_hold_is_refused():
         check_expressions(["x" * 1025])
 
 
-def change(path, **attributes):
-    data = pydicom.dcmread(path)
-    for name, value in attributes.items():
-        setattr(data, name, value)
-    data.save_as(path)
-
-
-@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "ImagePositionPatient", "StudyInstanceUID", "PixelSpacing"])
-def test_a_slice_that_does_not_say_where_it_lies_is_refused(folder, keyword):
-    affine = read_dicom_folder(folder)[1]
-    path = next(folder.iterdir())
-    change(path, **{keyword: None})
-    with pytest.raises(ValueError, match=rf"where they lie, got no {keyword} in {path.name}; export the series again"):
-        SourceSeries.read(dicom_files(folder), affine)
-
-
-def test_a_multi_frame_file_is_refused(folder):
-    change(next(folder.iterdir()), NumberOfFrames=2)
-    with pytest.raises(ValueError, match="one file per slice, got the multi-frame file"):
-        SourceSeries.read(dicom_files(folder), np.eye(4))
-
-
-def test_files_of_another_volume_are_refused(folder):
-    with pytest.raises(ValueError, match="the 7 DICOM files must be the slices of the volume, got other positions"):
-        SourceSeries.read(dicom_files(folder), np.eye(4))
-
-
 def test_masks_of_another_shape_are_refused(folder):
     source, answers = three_answers(folder)
     half = Answer("half", answers[0].mask[::2], [])
@@ -232,6 +204,26 @@ def test_files_appear_together_or_not_at_all(tmp_path):
         for path in hidden:
             path.write_text("whole")
     assert sorted(tmp_path.iterdir()) == [one, two]
+
+
+def test_two_outputs_are_two_files(tmp_path):
+    paths = tmp_path / "one.dcm", tmp_path / "link.dcm"
+    paths[1].symlink_to(paths[0])
+    for other in paths:
+        message = r"each output needs a file of its own, got .*one\.dcm twice; choose another name"
+        with pytest.raises(ValueError, match=message), output_files(paths[0], other):
+            pass
+
+
+def test_a_file_that_came_in_the_meantime_is_kept(tmp_path):
+    def replace_what_came_in_the_meantime():
+        with output_files(tmp_path / "seg.dcm") as (hidden,):
+            hidden.write_text("ours")
+            (tmp_path / "seg.dcm").write_text("theirs")
+
+    with pytest.raises(FileExistsError, match=r"seg\.dcm exists; choose another name"):
+        replace_what_came_in_the_meantime()
+    assert (tmp_path / "seg.dcm").read_text() == "theirs"
 
 
 def test_existing_files_are_replaced_only_when_asked(tmp_path):
