@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +86,27 @@ def test_only_the_last_images_stay_in_memory(models, tmp_path):
         save_mask(path, np.ones((3, 4, 5)), AFFINE)
         answering.read(path)
     assert len(answering._images) == NUM_IMAGES_KEPT
+
+
+def test_an_image_is_read_while_another_request_is_answered(study):
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def predict(*_):
+        asked.set()
+        assert may_answer.wait(60)
+        return []
+
+    predictor = SimpleNamespace(metadata={}, predict=predict)
+    answering = Answering(SimpleNamespace(predictor=lambda weights: (weights, predictor)))
+    with ThreadPoolExecutor(2) as pool:
+        reply = pool.submit(answering.ask, study, ["the dark lesion"])
+        try:
+            assert asked.wait(60)
+            image, _ = pool.submit(answering.read, study).result(timeout=60)
+            assert not reply.done()
+        finally:
+            may_answer.set()
+    assert reply.result().image is image
 
 
 def test_words_that_the_model_does_not_know_are_mentioned(models, study):

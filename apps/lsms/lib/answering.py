@@ -47,7 +47,7 @@ class Reply:
 
 
 class Answering:
-    """Ask the newest model about studies, one request after the other.
+    """Ask the newest model about studies, one request after the other; images can be read meanwhile.
 
     Args:
         models: where the predictors come from.
@@ -56,7 +56,7 @@ class Answering:
     def __init__(self, models: Models) -> None:
         self.models = models
         self._images: OrderedDict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
-        self._lock = threading.RLock()
+        self._image_lock, self._model_lock = threading.Lock(), threading.Lock()
 
     def read(self, path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         """Read an image; the last ones stay in memory until their file changes.
@@ -72,7 +72,7 @@ class Answering:
             ValueError: if it is not one CT whose left and right are known.
         """
         key = (str(path), Path(path).stat().st_mtime_ns)
-        with self._lock:
+        with self._image_lock:
             if key not in self._images:
                 reader = CTReader()
                 image, meta = reader.get_data(reader.read(path))
@@ -94,7 +94,7 @@ class Answering:
             OSError: if there is no such file, or it cannot be opened.
             ValueError: if image, expressions or weights cannot be used.
         """
-        with self._lock, warnings.catch_warnings(record=True) as caught:
+        with self._model_lock, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             image, affine = self.read(path)
             name, predictor = self.models.predictor(weights)

@@ -11,8 +11,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from lsms_monai.answer import Answer
-
-RAS_TO_LPS = np.diag((-1.0, -1.0, 1.0, 1.0))
+from lsms_monai.data.geometry import LPS_TO_RAS
 
 
 def label_map(answers: Sequence[Answer]) -> tuple[np.ndarray, dict[str, int], list[str]]:
@@ -62,7 +61,7 @@ def write_label_map(labels: np.ndarray, affine: np.ndarray, extension: str, dtyp
     voxels = labels.astype(dtype)
     if extension == ".nrrd":
         image = sitk.GetImageFromArray(voxels.T)
-        lps = RAS_TO_LPS @ affine
+        lps = LPS_TO_RAS @ affine  # its own inverse
         spacing = np.linalg.norm(lps[:3, :3], axis=0)
         image.SetSpacing(spacing.tolist())
         image.SetOrigin(lps[:3, 3].tolist())
