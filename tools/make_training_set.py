@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from lsms_monai.cli.shell import plain_errors
 from lsms_monai.data.training_set import write_training_set
 
 
@@ -37,7 +38,7 @@ def main(
     seed: int,
 ) -> None:
     """Write phantoms, synthetic lesions in real livers and real slices without a liver into the new folder OUT."""
-    with click.progressbar(length=1, label="Slices") as bar:
+    with plain_errors(), click.progressbar(length=1, label="Slices") as bar:
 
         def progress(done: int) -> None:
             bar.length = done + 1

@@ -3,9 +3,11 @@ import json
 import math
 from collections import Counter
 
+import make_training_set
 import nibabel
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from lsms_monai.data.anatomy import LIVER
@@ -169,3 +171,10 @@ def test_no_phantom_is_one_that_a_set_of_phantoms_of_the_same_seed_may_test_on(d
 
     write_phantoms(tmp_path / "set", num_patients=13)
     assert not images(datalist.parent) & images(tmp_path / "set")
+
+
+def test_the_tool_says_in_one_line_what_is_wrong(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    result = CliRunner().invoke(make_training_set.main, [str(tmp_path), "--phantoms", "1"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: folder for a data set must be new or empty, got")
