@@ -14,10 +14,15 @@ from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import Meaning
 from lsms_monai.data.normalization import normalize
 from lsms_monai.data.parsing import parse
+from lsms_monai.data.vocabulary import ANY_NOUN
 from lsms_monai.selection import choose, parts
 
 NOT_UNDERSTOOD = "The wording was not understood as a whole; the model read it slice by slice, as it is."
-_EXCEPTION = re.compile(r"(.*?)\s*\b(?:except(?: for)?|apart from|other than|but(?! not))\s+(.+)", re.DOTALL)
+_EXCEPTION = re.compile(r"(.+?) (?:except(?: for)?|excluding|apart from|other than) (.+)")
+_LESION = rf"\b(?:{ANY_NOUN})\b"
+_ALL_BUT = re.compile(  # "all hypodense but solid lesions" leaves out nothing
+    rf"((?:all|every|each)\b.*?{_LESION}.*?|all|everything|every one) but (?!not\b)(the .+|.*?{_LESION}.*)"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def plan(expression: str) -> Plan:
         ('all lesions in the right lobe',)
     """
     text = normalize(expression)
-    meaning, exception = _with_exception(text) or (parse(text) if text else None, None)
+    meaning, exception = _with_exception(text) or (parse(expression) if text else None, None)
     if meaning is None:
         return Plan((text or expression,), None)  # no letter is left of what no Latin script writes
     needed = parts(meaning) + (parts(exception) if exception else [])
@@ -77,12 +82,15 @@ def resolve(plan: Plan, found: Mapping[str, Components], existence_threshold: fl
         existence_threshold: below this existence nothing is marked.
     """
     there = found[plan.texts[0]]
-    chosen, explanation = choose(plan.meaning, found) if plan.meaning else (there.items, NOT_UNDERSTOOD)
+    left_out = None
     if plan.exception is not None:
-        left_out, why = choose(plan.exception, found)
-        mask = paint(left_out, there.shape)
-        chosen = [component for component in chosen if component.overlap(mask) < 0.5]
-        explanation = f"{explanation} Left out: {why[0].lower()}{why[1:]}"
+        excepted, left_out = choose(plan.exception, found)
+        mask = paint(excepted, there.shape)
+        others = [component for component in there.items if component.overlap(mask) < 0.5]
+        found = {**found, plan.texts[0]: replace(there, items=others)}
+    chosen, explanation = choose(plan.meaning, found) if plan.meaning else (there.items, NOT_UNDERSTOOD)
+    if left_out is not None:
+        explanation = f"Left out: {_lowered(left_out)} Of the rest: {_lowered(explanation)}"
     nothing_seen = there.best if not there.items else 0.0
     existence = max((component.score for component in chosen), default=nothing_seen)
     if chosen and existence < existence_threshold:
@@ -93,10 +101,16 @@ def resolve(plan: Plan, found: Mapping[str, Components], existence_threshold: fl
 
 def _with_exception(text: str) -> tuple[Meaning, Meaning] | None:
     """The two meanings of "all ... but ..."; None if the words are of another form."""
-    match = _EXCEPTION.fullmatch(text)
+    match = _ALL_BUT.fullmatch(text) or _EXCEPTION.fullmatch(text)
     if match is None:
         return None
     whole, exception = match.groups()
-    meaning = parse("all lesions" if whole in ("", "all", "everything", "every one") else whole)
+    meaning = parse("all lesions" if whole in ("all", "everything", "every one") else whole)
     left_out = parse(exception) or parse(f"{exception} lesion")
-    return (replace(meaning, plural=True), left_out) if meaning and left_out else None
+    if meaning is None or meaning.near or left_out is None or replace(left_out, count=None).is_class_only:
+        return None
+    return meaning, left_out
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]

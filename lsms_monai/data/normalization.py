@@ -30,15 +30,23 @@ FUNCTION_WORDS = frozenset(
     "a an the in of on at to with within inside from for by and or is are was that this these those which there it its "
     "me please one ones than as be mm cm".split()
 )
-# English words one letter away from ours.
-_NOT_SLIPS = frozenset("interior exterior smell legion mask passes messes region brighten solidly local vocal".split())
+# English words one or two letters away from ours.
+_NOT_SLIPS = frozenset(
+    "interior exterior smell legion mask passes messes region brighten solidly local vocal hematoma hematomas "
+    "haematoma haematomas carcinoid loculated outlying positive sized excluding extending contacting connection "
+    "besides among alone casts costs sediment arteries attention diabetes patent shall simply fifty darkness "
+    "brightness".split()
+)
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
 _ONE = r"(?:viii|vii|vi|v|iv|iii|ii|i|[1-8])[ab]?"
 _SEGMENT = re.compile(
     rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.? ?|s(?=[1-8]))({_ONE})((?: ?(?:/|,|&|-|\+|and|to) ?{_ONE})*)\b(?! ?mm)"
 )
-_NUMBER, _UNIT = r"\d+(?:\.\d+)?", r"(?:cm|centimet(?:er|re)s?|mm|millimet(?:er|re)s?)\b"
-_LENGTH = re.compile(rf"(?<![\w.]){_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by) ?{_NUMBER}){{0,2}}[ -]?{_UNIT}")
+_NUMBER, _UNIT = r"(?:\d+(?:[.,]\d+)?|\.\d+)", r"(?:cm|centimet(?:er|re)s?|mm|millimet(?:er|re)s?)\b"
+_START = r"(?<![\w.])(?<!\d,)"
+_SIZE = rf"{_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by|\*) ?{_NUMBER}){{0,2}}[ -]?({_UNIT})"
+_LENGTH = re.compile(_START + _SIZE)
+_RANGE = re.compile(rf"{_START}({_NUMBER}) ?(?:-|/|to|or) ?(?={_SIZE})")  # "2-" of "2-3 cm"
 
 
 def normalize(text: str) -> str:
@@ -65,26 +73,21 @@ def unknown_words(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def names_segment(text: str) -> bool:
-    """Whether an expression names one of Couinaud's segments of the liver."""
-    return _SEGMENT.search(unicodedata.normalize("NFKC", text).lower()) is not None
-
-
 def _tidy(text: str) -> str:
     """Normalise all but spelling."""
     text = "".join(
         letter for letter in unicodedata.normalize("NFKD", text).lower() if not unicodedata.combining(letter)
     )
-    text = re.sub(r"[\u2010-\u2015\u2212_]", "-", text).replace("\u00d7", "x")
-    text = re.sub(r"(\d),(\d)", r"\1.\2", text)
+    text = re.sub(r"[\u2010-\u2015\u2212_]", "-", " ".join(text.split())).replace("\u00d7", "x")
     text = re.sub(r"[>\u2265]=?", " larger than ", text)
     text = re.sub(r"[<\u2264]=?", " smaller than ", text)
     text = re.sub(r"\bsub-?centi", "subcenti", text).replace("w/o", "without")
-    text = _LENGTH.sub(_length, text)
+    text = _LENGTH.sub(_length, _RANGE.sub(r"\1 \2 to ", text))
     text = re.sub(r"\b(iv|4)a ?(?:/|-|,|&|and) ?(?:iv|4)?b\b", r"\1", text)
     text = _SEGMENT.sub(_segments, text)
     text = re.sub(r"\bnon[ -]?(?=[a-z]{4})", "not ", text)
     text = re.sub(r"\b(hypo|hyper|sub)[ -](?=[a-z])", r"\1", text)
+    text = re.sub(r"n['\u2019]t\b", " not", text)
     text = re.sub(r"['\u2019]s\b", "", text)
     text = re.sub(r"[^a-z0-9.]+|\.(?!\d)|(?<!\d)\.", " ", text)
     return " ".join(ABBREVIATIONS.get(word, word) for word in text.split())
@@ -92,7 +95,7 @@ def _tidy(text: str) -> str:
 
 def _length(match: re.Match[str]) -> str:
     """Millimetres; of two or three diameters the mean that a circle or ball would have."""
-    values = [float(number) for number in re.findall(_NUMBER, match.group())]
+    values = [float(number.replace(",", ".")) for number in re.findall(_NUMBER, match.group())]
     units = {unit[0] for unit in re.findall(_UNIT, match.group())}
     if len(units) > 1:
         return match.group()
@@ -101,13 +104,14 @@ def _length(match: re.Match[str]) -> str:
 
 
 def _segments(match: re.Match[str]) -> str:
-    """The words that all named segments share; what stands there if they share none or one is the caudate lobe."""
+    """The words that all named segments share; their numbers if they share none or one is the caudate lobe."""
     names = [_arabic(name) for name in re.findall(_ONE, f"{match.group(1)} {match.group(2)}")]
     if re.search(r"-|\bto\b", match.group(2)) and len(names) == 2:
-        names = [str(number) for number in range(int(names[0][0]), int(names[1][0]) + 1)]
+        first, last = sorted(int(name[0]) for name in names)
+        names = [str(number) for number in range(first, last + 1)]
     places = [SEGMENTS.get(name, "").split() for name in names]
     shared = [word for word in (places or [[]])[0] if all(word in place for place in places)]
-    return f" {' '.join(shared)} lobe " if shared else match.group()
+    return f" {' '.join(shared)} lobe " if shared else f" segment {' and '.join(names)} "
 
 
 def _arabic(name: str) -> str:

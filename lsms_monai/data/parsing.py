@@ -18,7 +18,24 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _PLACES = frozenset(OPPOSITES)
 _ATTRIBUTES = _PLACES | {"attenuation"}
 _FIELDS = _ATTRIBUTES | {"rank", "order", "size_mm", "bound", "organ"}
+_CONTEXT = frozenset((*say.CONTEXT, "just"))
 _REFERENTS = frozenset(("noun", "rank", "number", "all", "attenuation", "none", "only"))
+
+# Names of concepts in a row that speak of something else than the lesion.
+_ASTRAY = re.compile(
+    r"""\bin\ (?:noun|attenuation|rank|order|number|all|size_mm)\b  # a nodule in a cyst, within 2 cm of it
+    | noun\b.*\ with\ (?:(?:capsule|attenuation|number)\ )*noun\b  # a mass with peripheral calcification
+    | with\ (?:attenuation\ capsule|capsule\ attenuation)\b  # a mass with a dark center
+    | \b(?:side|depth|capsule|level)\ of\ (?:(?:attenuation|rank|order|number|all)\ )*noun\b  # the edge of the cyst
+    | ^(?!.*\brank\b).*\bnoun\ (?:attenuation\ )?of\ (?:attenuation\ )?noun\b  # the lesions among the cysts
+    | \bnoun\b.*\ number\b | \bview\ number\b  # lesion 2, slice 3
+    | \bview\b.*\ (?:side|depth|capsule|level)\b | \b(?:side|depth|capsule|level)\b.*\ view\b  # left in the image
+    | (?<!noun)(?<!attenuation)(?:^|\ )just\b  # the posterior right next to
+    """,
+    re.VERBOSE,
+)
+# Without the commas of "lesion, 2 cm, deep", which no normalised text has.
+_DISTANCE = re.compile(rf"\b(?:{say.ANY_NOUN}) [\d.,]+[ -]?[a-z]+ (?:deep|under|beneath|below)\b", re.IGNORECASE)
 
 
 def parse(text: str) -> Meaning | None:
@@ -40,7 +57,7 @@ def parse(text: str) -> Meaning | None:
     if not words:
         return Meaning()
     concepts = _concepts(words)
-    if concepts is None:
+    if concepts is None or _DISTANCE.search(text):
         return None
     names = [name for name, _ in concepts]
     if "near" not in names:
@@ -79,7 +96,9 @@ def _concepts(words: list[str]) -> list[Concept] | None:
 
 def _phrase(concepts: list[Concept]) -> Meaning | None:
     """Put the concepts of one noun phrase together."""
-    concepts = _without_needless_denial(concepts)
+    if _ASTRAY.search(" ".join(name for name, _ in concepts)):
+        return None
+    concepts = _without_needless_denial(_denying([concept for concept in concepts if concept[0] not in _CONTEXT]))
     names = [name for name, _ in concepts]
     if not _REFERENTS & set(names) or {"refused", "near"} & set(names) or names.count("not") > 1:
         return None
@@ -98,6 +117,14 @@ def _phrase(concepts: list[Concept]) -> Meaning | None:
         return None
     counted = _counted(concepts, said.get("rank"))
     return None if counted is None or said.get("size_mm", 1) <= 0 else Meaning(**said, **counted)
+
+
+def _denying(concepts: list[Concept]) -> list[Concept]:
+    """Read "no" as "without" where it comes after what is meant ("lesion with no calcification")."""
+    names = [name for name, _ in concepts]
+    if "none" in names and _REFERENTS & set(names[: names.index("none")]):
+        return [("not", None) if name == "none" else (name, value) for name, value in concepts]
+    return concepts
 
 
 def _without_needless_denial(concepts: list[Concept]) -> list[Concept]:
@@ -127,7 +154,7 @@ def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None
     names = [name for name, _ in concepts]
     counts = {value for name, value in concepts if name == "number"}  # "the larger of the two" asks for one
     is_plural = any(value for name, value in concepts if name == "noun")
-    if len(counts) > 1 or (rank is None and "total" in names):
+    if len(counts) > 1 or (rank is None and "total" in names) or (counts and "noun" in names and not is_plural):
         return None
     count = next(iter(counts), None)
     if "none" in names or "only" in names:
@@ -161,6 +188,8 @@ def _lexicon() -> dict[tuple[str, ...], list[Concept]]:
             lexicon[tuple(words)] = [("of", None), *concepts] if words[0] == "of" and concepts else list(concepts)
 
     add(say.FILLERS.all + say.VERBS.all)
+    for name, texts in say.CONTEXT.items():
+        add(texts.all, (name, None))
     add(("among",), ("of", None))
     lexicon["of",] = [("of", None)]
     for table in (say.SIDES, say.EXTRA_WORDS, say.PHRASES, say.ADJECTIVES):
@@ -178,9 +207,12 @@ def _lexicon() -> dict[tuple[str, ...], list[Concept]]:
         add(texts.all, ("order", order))
     for organ, texts in say.ORGANS.items():
         add([*texts.all, *(f"{name}s" for name in texts.all)], ("organ", organ))
-    for bound, texts in say.BOUNDS.items():
-        add((text for text in texts.all if text[0].isalpha()), ("bound", bound))
+    for bound, contrary in (("over", "under"), ("under", "over")):
+        said = [text for text in say.BOUNDS[bound].all + say.EXTRA_BOUNDS[bound].all if text[0].isalpha()]
+        add(said, ("bound", bound))
+        add((f"{no} {text}" for no in ("no", "not") for text in said), ("bound", contrary))
     _add_counts(add)
+    _add_sides(add)
     return lexicon
 
 
@@ -196,10 +228,17 @@ def _add_counts(add: Callable[..., None]) -> None:
         add(words.all, ("number", number))
         add((f"{word} of" for word in words.all), ("refused", None))
         add((f"of {word}" for word in words.all), ("total", number))
-    add(("one of", "left of", "right of", "away from"), ("refused", None))
-    add(("left of the liver", "left of the patient"), ("side", "left"))
-    add(("right of the liver", "right of the patient"), ("side", "right"))
-    add(("both lobes", "either lobe", "whole liver", "entire liver"))
+        add((f"top {word}" for word in words.all), ("refused", None))
+    add(say.REFUSED.all, ("refused", None))
+
+
+def _add_sides(add: Callable[..., None]) -> None:
+    """Sides of the liver, but neither of a neighbour nor "right" for "just"."""
+    for side in say.SIDES:
+        for lead in ("", "on ", "in ", "at ", "patient "):
+            add((f"{lead}{side}", f"{lead}{side} of liver", f"{lead}{side} of patient"), ("side", side))
+            add((f"{lead}{side} of",), ("refused", None))
+    add((f"right {text}" for text in say.NEAR.all), ("just", None), ("near", None))
 
 
 def _field(value: str) -> str:

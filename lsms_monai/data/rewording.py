@@ -13,7 +13,7 @@ from numpy.random import Generator
 
 import lsms_monai.data.vocabulary as say
 from lsms_monai.data.meaning import OPPOSITES
-from lsms_monai.data.normalization import names_segment, normalize
+from lsms_monai.data.normalization import normalize
 from lsms_monai.data.parsing import parse
 from lsms_monai.data.wording import word
 from lsms_monai.keys import EXPRESSION
@@ -115,14 +115,18 @@ def contradict(text: str) -> str:
 def mirror(text: str) -> str:
     """Exchange right and left and nothing else, as an image mirrored in the sagittal plane needs.
 
-    Liver segments have no mirror image and are first said in words.
+    Where only the normalised text says a side, because it corrects a slip or says a liver segment in words, that text
+    is mirrored; words that are understood to name no side ("right next to the cyst") stay as they are.
 
     Example:
         >>> mirror("The right-sided lesion that is not in the left lobe")
         'The left-sided lesion that is not in the right lobe'
     """
-    if names_segment(text):
-        text = normalize(text)
+    meaning, normal = parse(text), normalize(text)
+    if meaning is not None and meaning.side is None and (meaning.near is None or meaning.near.side is None):
+        return text
+    if len(_SIDE_WORDS.findall(normal)) != len(_SIDE_WORDS.findall(text)):
+        text = normal
     return _SIDE_WORDS.sub(lambda match: _like(match.group(), _SIDES[match.group().lower()]), text)
 
 

@@ -157,8 +157,8 @@ EXTRA_NOUNS = {
                    "cholangiocarcinoma/cholangiocarcinomas, carcinoma/carcinomas"),
 }  # fmt: skip
 EXTRA_WORDS = {
-    "hypodense": words("black, hypoattenuated, low dense, poorly enhancing"),
-    "hyperdense": words("white, hyperattenuated"),
+    "hypodense": words("black, hypoattenuated, low dense, poorly enhancing, with low density"),
+    "hyperdense": words("white, hyperattenuated, with high density"),
     "cyst": words("watery, fluid"),
     "rim": words("rim enhancing, peripheral enhancement, rim enhancement, enhancing rim"),
     "calcified": words("calcium"),
@@ -170,10 +170,25 @@ EXTRA_WORDS = {
     "lower": words("bottom, tip, inferiorly"),
 }
 FILLERS = words(
-    "in, on, at, within, inside, from, with, located, found, seen, lying, lies, situated, involving, lobe, lobes,"
-    "lobar, liver, hepatic, hemiliver, parenchyma, organ, side, sided, part, portion, aspect, section, sector, end,"
-    "position, patient, that, which, is, are, there, its, me, please, focal, diameter, across, measuring, size, sized,"
-    "image, slice, scan, approximately, about, circa, just, suspected, likely, probable, possible, known"
+    "found, located, seen, lying, lies, situated, side, sided, part, portion, aspect, section, sector, end, position,"
+    "in position, that, which, is, are, there, its, me, please, focal, diameter, in diameter, across, measuring, size,"
+    "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known"
+)
+# Words that say nothing of a lesion by themselves; next to others they tell that those do not speak of it either.
+CONTEXT = {
+    "in": words("in, on, at, within, inside, involving"),
+    "with": words("with"),
+    "liver": words("lobe, lobes, lobar, liver, hepatic, hemiliver, parenchyma, organ, patient, both lobes, either lobe,"
+                   "whole liver, entire liver"),
+    "view": words("image, slice, scan"),
+}  # fmt: skip
+EXTRA_BOUNDS = {"over": words("at least, more than, bigger than"), "under": words("at most, up to")}
+REFUSED = words(
+    "one of, in front of, middle sized, right at, right in, right on, right within, right inside, right under,"
+    "right below, right beneath, right along, right abutting"
+)
+ANY_NOUN = "|".join(
+    noun for nouns in (*NOUNS.values(), *EXTRA_NOUNS.values()) for pair in nouns.all for noun in pair.split("/")
 )
 TABLES = (
     NOUNS, ADJECTIVES, PHRASES, SUPERLATIVES, COMPARATIVES, ORDERS, NUMBERS, SIDES, PLACES, SIDE_PHRASES,

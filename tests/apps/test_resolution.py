@@ -102,6 +102,12 @@ def volume():
         ("all but the largest", [1, 2, 3]),
         ("all lesions except the two largest", [2, 3]),
         ("every dark spot apart from the smallest one", [0, 1, 2]),
+        ("the largest lesion other than the largest one", [1]),
+        ("the second largest lesion except the largest one", [2]),
+        ("the two largest lesions apart from the largest", [1, 2]),
+        ("both lesions other than the two largest", [2, 3]),
+        ("all lesions excluding the largest", [1, 2, 3]),
+        ("all lesions except all lesions larger than 1 mm", []),
         ("the lesion in the dome", [3]),
         ("lesions larger than 2 cm", [0, 1]),
         ("the 18 mm lesion", [2]),
@@ -126,7 +132,40 @@ def test_the_reason_names_what_was_left_out():
     asked = plan("all lesions but the largest")
     assert asked == Plan(("all lesions",), Meaning(plural=True), Meaning(rank="largest"))
     reason = resolve(asked, oracle(made, asked.texts), 0.2).explanation
-    assert reason.startswith("All 4 found for “all lesions”. Left out: the largest of 4 found for")
+    assert reason.startswith("Left out: the largest of 4 found for “all lesions” (")
+    assert reason.endswith("). Of the rest: all 3 found for “all lesions”.")
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning", "exception"),
+    [
+        ("the largest lesion other than the cyst", Meaning(rank="largest"), Meaning(attenuation="cyst")),
+        ("both lesions but the cyst", None, None),
+        ("everything but the cyst", Meaning(plural=True), Meaning(attenuation="cyst")),
+        ("All lesions but cysts", Meaning(plural=True), Meaning(attenuation="cyst", plural=True)),
+        ("each cyst but the largest", Meaning(attenuation="cyst", plural=True), Meaning(rank="largest")),
+        ("lesions except in the left lobe", Meaning(plural=True), Meaning("left")),
+        ("all lesions but not the cyst", Meaning(attenuation="cyst", plural=True, negated="attenuation"), None),
+        ("lesions larger than 15 mm but smaller than 30 mm", None, None),
+        ("all lesions larger than 15 mm but smaller than 30 mm", None, None),
+        ("hypodense but solid lesion", None, None),
+        ("all hypodense but solid lesions", None, None),
+        ("all lesions that are hypodense but solid", None, None),
+        ("lesion in the right lobe but near the capsule", None, None),
+        ("the large but hypodense lesion", None, None),
+        ("all but one", None, None),
+        ("lesions except two", None, None),
+        ("the lesion next to the mass other than the cyst", None, None),
+        ("other than the cyst, the largest lesion", None, None),
+    ],
+)
+def test_an_exception_is_one_only_where_it_names_what_is_left_out_of_what(text, meaning, exception):
+    assert (plan(text).meaning, plan(text).exception) == (meaning, exception)
+
+
+def test_a_plan_hears_the_commas():
+    assert plan("lesion, 2 cm, deep").meaning == Meaning(capsule="central", size_mm=20.0)
+    assert plan("lesion 2 cm deep").meaning is None
 
 
 @pytest.mark.parametrize("text", ["the spiculated lesion", "lesion but spiculated", "囊肿"])

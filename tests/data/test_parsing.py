@@ -188,7 +188,8 @@ def test_two_meanings_never_share_the_plain_wording():
 
 NASTY = ["mm", "1.2.3 mm cyst", "1e400 cm", "9" * 5000 + " mm", "1" * 5000 + " x", "x by x cm", "of of of", "not",
          "no no", "segment " * 500, "seg 1/2/3/4/5/6/7/8", "seg 8-1", "next to", "\u0663 cm cyst", "\ud800", "\0",
-         "hypo", "% {} \\1", "> < >", "second", "lesion " * 2000]  # fmt: skip
+         "hypo", "% {} \\1", "> < >", "second", "lesion " * 2000,
+         "all lesions but " * 500, "3-" * 500 + "4 cm"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))

@@ -105,6 +105,9 @@ def test_unknown_wording_is_refused():
         ("cyst in segment VI", "cyst in posterior lower left lobe"),
         ("the leftmost bright lesion", "the rightmost bright lesion"),
         ("the smallest anterior cyst", "the smallest anterior cyst"),
+        ("cyst in the rigth lobe", "cyst in the left lobe"),
+        ("Lesion right next to the cyst", "Lesion right next to the cyst"),
+        ("lesion next to the Right cyst", "lesion next to the Left cyst"),
     ],
 )
 def test_the_mirror_exchanges_right_and_left_alone(text, mirrored):
