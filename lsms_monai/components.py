@@ -86,9 +86,9 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
         return Components([], float(core.max()), probability.shape)
     boxes = ndimage.find_objects(labels)
     certainties = np.array([core[box][labels[box] == value].max() for value, box in enumerate(boxes, start=1)])
-    found = []
+    found, best = [], 0.0
     for index in np.argsort(-certainties, kind="stable")[:MAX_COMPONENTS]:
-        if certainties[index] < KEEP_RATE * certainties.max():
+        if certainties[index] < KEEP_RATE * best:  # no score is higher than the certainty
             break
         box = tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, boxes[index], strict=True))
         inside = labels[boxes[index]] == index + 1
@@ -96,7 +96,7 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
         height = _height_factor(lesion, box[axis], probability.shape[axis], sizes_mm[axis])
         hu, round_mm = _core_hu(inside, image[box], axis), _round_mm(inside, affine, axis)
         found.append(Component(box, inside, lesion, round_mm, hu, float(certainties[index]) * height))
-    best = max(component.score for component in found)
+        best = max(best, found[-1].score)
     kept = [component for component in found if component.score >= KEEP_RATE * best]
     return Components(sorted(kept, key=lambda c: (-c.score, -c.lesion.volume_ml)), best, probability.shape)
 

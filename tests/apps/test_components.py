@@ -83,6 +83,13 @@ def test_what_is_wide_and_flat_is_less_sure_than_what_is_round():
     assert len(find(0.9 * (flat | alike), THIN).items) == 1
 
 
+def test_a_surer_but_flat_artefact_does_not_hide_a_lesion():
+    flat, lesion = ball((20, 20, 4), (9, 9, 0.5)), ball((45, 35, 6), (9, 9, 9))
+    (found,) = find(np.where(flat, 1.0, 0.75 * lesion), THIN).items
+    assert found.score == pytest.approx(0.75, rel=0.01)
+    assert found.lesion.slice_range[1] > found.lesion.slice_range[0]
+
+
 def test_a_lesion_that_leaves_the_volume_need_not_be_high():
     assert find(0.9 * ball((20, 20, 0), (9, 9, 0.5)), THIN).best == pytest.approx(0.9, rel=0.01)
 
