@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class ExpressionSliceInferer(Inferer):
     Args:
         sw_batch_size: slices of a volume, or expressions about one slice, that go through the network at a time.
         bfloat16: run under ``torch.autocast`` to bfloat16, on CPU as well; the result is float32. None does so on CPUs
-            that multiply bfloat16 in hardware.
+            that multiply bfloat16 in hardware, and leaves it to the caller elsewhere.
         search: what ``TokenizeExpressiond`` makes of words for a lesion of any kind, such as "all lesions"; None asks
             every slice for every expression.
         search_probability: a slice shows a lesion if one of its pixels is at least as likely to belong to one.
@@ -72,8 +73,7 @@ class ExpressionSliceInferer(Inferer):
         images = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if images.ndim not in (4, 5):
             raise ValueError(f"inputs must be (B, C, H, W) or (B, C, H, W, D), got {tuple(images.shape)}")
-        bfloat16 = self._in_bfloat16(images.device)
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        with self._precision(images.device):
             if images.ndim == 4:
                 return _as_float32(network(images, input_ids, attention_mask))
             if len(images) == 1:
@@ -95,6 +95,11 @@ class ExpressionSliceInferer(Inferer):
             for module in network.modules():
                 if isinstance(module, (nn.Conv2d, nn.Linear)):
                     module.to(torch.bfloat16)
+
+    def _precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self.bfloat16 is None and device.type != "cpu":
+            return nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._in_bfloat16(device))
 
     def _in_bfloat16(self, device: torch.device) -> bool:
         if self.bfloat16 is None:

@@ -179,6 +179,21 @@ def test_bfloat16_is_chosen_where_the_cpu_multiplies_it(lsms, monkeypatch, capab
     assert torch.equal(chosen, as_told)
 
 
+def test_on_a_gpu_mixed_precision_is_left_to_the_engine(monkeypatch):
+    monkeypatch.setattr("lsms_monai.inferers._trimmed", lambda *words: words)  # counts, what the device below cannot
+    seen = []
+
+    def network(image, input_ids, attention_mask):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return image
+
+    image = torch.rand(2, 1, 5, 7, device="meta")  # any device but the CPU
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        ExpressionSliceInferer()(image, network, input_ids=IDS, attention_mask=MASK)
+    ExpressionSliceInferer()(image, network, input_ids=IDS, attention_mask=MASK)
+    assert seen == [True, False]
+
+
 def test_a_pytorch_that_cannot_tell_computes_in_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert not multiplies_bfloat16()
