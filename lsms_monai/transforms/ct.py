@@ -139,21 +139,6 @@ class ResampleKeysd(Spacingd):
         return {**data, **super().__call__(own, lazy)}
 
 
-def any_slice_shows(image: torch.Tensor) -> torch.Tensor:
-    """Where any slice is brighter than 0, all of them; everywhere if none is.
-
-    As `select_fn` of MONAI's ``CropForegroundd`` it cuts off the air beside the patient, and no slice.
-
-    Args:
-        image: (C, W, H, D), after windowing.
-
-    Returns:
-        Of the same shape, boolean.
-    """
-    shown = (image > 0).any(dim=-1, keepdim=True)
-    return (shown | ~shown.any()).expand_as(image)
-
-
 class SelectTargetd(Transform):
     """Say for each voxel of a label map what it is to the expression: a code of `lsms_monai.keys`.
 

@@ -11,6 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import ResizeWithPadOrCrop
 
+from lsms_monai.keys import MEANT, NO_LESION, NOT_MEANT, UNKNOWN
 from lsms_monai.metrics import referring_scores
 
 CONFIGS = Path(__file__).resolve().parents[2] / "bundle" / "configs"
@@ -66,6 +67,15 @@ def test_evaluation_reports_every_metric(run_config, trained, places, folder, wo
     metrics = parser.get_parsed_content("validate#evaluator").state.metrics
     assert {"val_mean_dice", "val_mean_iou", "val_dice_of_others"} | set(referring_scores([], [])) == set(metrics)
     assert (output / "metrics.csv").is_file()
+
+
+def test_what_nobody_knows_counts_neither_in_training_nor_in_validation(trained):
+    label = torch.tensor([[[MEANT, NO_LESION, NOT_MEANT, UNKNOWN]]]).float()
+    certain = torch.tensor([[[9.0, -9.0, -9.0, 9.0]]])
+    for part, key, pred in (("train", "pred_logits", {"logits": certain}), ("validate", "pred", certain)):
+        postprocessing = trained.get_parsed_content(f"{part}#postprocessing")
+        sample = postprocessing({"pred": pred, "label": label.clone()})
+        assert sample[key].tolist() == sample["label"].tolist() == [[[1, 0, 0, 0]]]
 
 
 def test_inference_saves_a_mask_in_the_geometry_of_the_image(run_config, trained, places, folder):

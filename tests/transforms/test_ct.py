@@ -18,7 +18,7 @@ from lsms_monai.transforms import (
     StackAdjacentSlicesd,
     StraightenTiltd,
 )
-from lsms_monai.transforms.ct import any_slice_shows
+from lsms_monai.transforms.select_fn import any_slice_shows
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 11, 5), (1, 7, 11), (2, 1, 7, 11, 5)])
