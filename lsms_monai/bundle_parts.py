@@ -11,6 +11,12 @@ from monai.transforms import Compose
 from torch import nn
 
 
+def use_device(device: torch.device) -> None:
+    """Make a GPU the default one of this process: PyTorch's and Ignite's collective functions go by that."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def load_weights(network: nn.Module, path: str | Path) -> None:
     """Load a plain state dict, every weight and no other.
 

@@ -35,6 +35,8 @@ class ReferringScores(IgniteMetricHandler):
 def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | Path) -> None:
     """Go on from the newest ``checkpoint_epoch=*.pt`` of a training, with its best metric and its best weights.
 
+    The learning rate follows the schedule as it is now: more epochs than before stretch it.
+
     Args:
         trainer: the trainer, not yet run.
         state: what the checkpoint holds, by name, as it was given to ``CheckpointSaver``.
@@ -46,4 +48,8 @@ def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | 
     found = sorted(Path(directory).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.split("=")[1]))
     if not found:
         raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume False")
+    scheduler = state.get("lr_scheduler")
+    planned = {name: getattr(scheduler, name) for name in ("warmup_steps", "t_total") if hasattr(scheduler, name)}
     CheckpointLoader(load_path=str(found[-1]), load_dict=dict(state), map_location="cpu")(trainer)  # type: ignore[arg-type]
+    if scheduler is not None:  # its state holds the plan of the checkpoint, which had perhaps other epochs
+        vars(scheduler).update(planned)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
+from monai.optimizers import WarmupCosineSchedule
 
 from lsms_monai.handlers import ReferringScores, image_meta, resume_training
 from lsms_monai.metrics import referring_scores
@@ -25,6 +26,25 @@ def test_a_training_resumes_from_the_newest_checkpoint(tmp_path):
         os.utime(path, (10_000 - age, 10_000 - age))
     resume_training(trainer, {"network": network}, str(tmp_path))
     assert network.weight.item() == 10
+
+
+def test_a_training_with_more_epochs_than_before_resumes_on_its_new_schedule(tmp_path):
+    def schedule(steps):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        return WarmupCosineSchedule(optimizer, warmup_steps=2, t_total=steps)
+
+    def walk(scheduler, steps):
+        for _ in range(steps):
+            scheduler.optimizer.step()
+            scheduler.step()
+        return scheduler.get_last_lr()[0]
+
+    before, after, anew = schedule(10), schedule(20), schedule(20)
+    walk(before, 10)
+    torch.save({"lr_scheduler": before.state_dict()}, tmp_path / "checkpoint_epoch=1.pt")
+    resume_training(Engine(lambda engine, batch: None), {"lr_scheduler": after}, tmp_path)
+    assert walk(after, 5) == pytest.approx(walk(anew, 15))
+    assert walk(after, 5) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_meta_data_of_each_image_of_a_batch_is_found():
