@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.distance import cdist
 
 from lsms_monai.answer import Answer
 from lsms_monai.evaluation.cases import Case
-from lsms_monai.keys import EXPRESSION, PATIENT_ID
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, PATIENT_ID
 from lsms_monai.metrics import mask_sizes, scores_of_sizes, surface_scores
 
 
@@ -20,8 +21,10 @@ class Record:
 
     Args:
         entry: number in the section of the datalist.
-        case: image, with "#" and the slice where it is one of a volume.
-        patient_id: unit of the statistics; the image where the datalist names no patient.
+        case: file name of the image, with "#" and the slice where it is one of a volume.
+        image: path of the image; one image is told from another by this, the label and the slice.
+        label: path of the label.
+        patient_id: unit of the statistics; the path of the image where the datalist names no patient.
         source: `study_id` of the datalist, "" where there is none.
         expression: words of the datalist.
         wording: how they were changed, see `lsms_monai.evaluation.listening`.
@@ -41,12 +44,15 @@ class Record:
         agreement: Dice of this mask and the one to the matched wording; 1 where both are empty.
         hd95_mm: see `surface_scores`; only for the matched wording.
         nsd: likewise.
-        lesions: confidence of each component of the mask, and whether most of it lies in the target.
+        lesions: confidence of each lesion of the answer, and whether most of what is known of it lies in the target;
+            only for the matched wording, without lesions that lie where nobody knows.
         duration_s: seconds for this answer.
     """
 
     entry: int
     case: str
+    image: str
+    label: str
     patient_id: str
     source: str
     expression: str
@@ -131,7 +137,9 @@ def make_record(
     return Record(
         entry=number,
         case=case.name,
-        patient_id=str(entry.get(PATIENT_ID, case.name)),
+        image=str(entry[IMAGE]),
+        label=str(entry[LABEL]),
+        patient_id=str(entry.get(PATIENT_ID, entry[IMAGE])),
         source=str(entry.get("study_id", "")),
         expression=entry[EXPRESSION],
         wording=wording,
@@ -151,7 +159,7 @@ def make_record(
         agreement=scores_of_sizes([mask_sizes(mask, matched & case.known)])["dice"],
         hd95_mm=surface.get("hd95_mm", float("nan")),
         nsd=surface.get("nsd", float("nan")),
-        lesions=_judged_lesions(answer, mask, truth) if is_matched else (),
+        lesions=_judged_lesions(answer, case, truth) if is_matched else (),
         duration_s=answer.duration_s,
     )
 
@@ -171,15 +179,23 @@ def _best_overlap(mask: np.ndarray, case: Case) -> int:
     return int(dice.argmax())
 
 
-def _judged_lesions(answer: Answer, mask: np.ndarray, truth: np.ndarray) -> tuple[tuple[float, bool], ...]:
-    """Confidence of each component and whether most of it lies in the target."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    if count != len(answer.lesions):  # part of the mask lies where nobody knows
+def _judged_lesions(answer: Answer, case: Case, truth: np.ndarray) -> tuple[tuple[float, bool], ...]:
+    """Confidence of each lesion and whether most of what is known of it lies in the target."""
+    if not answer.found:
         return ()
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    inside = np.bincount(labels[truth], minlength=count + 1)[1:]
-    order = np.argsort(-sizes, kind="stable")  # largest first, as in the answer
+    labels, count = ndimage.label(answer.mask, structure=np.ones((3, 3, 3)))
+    component = labels[answer.mask] - 1
+    sizes, known, inside = (
+        np.bincount(component, weights, minlength=count)
+        for weights in (None, case.known[answer.mask], truth[answer.mask])
+    )
+    centroids = np.stack([np.bincount(component, axis) / sizes for axis in np.nonzero(answer.mask)], axis=1)
+    centroids_mm = centroids @ case.affine[:3, :3].T + case.affine[:3, 3]
+    sides_mm = np.cbrt(sizes * abs(np.linalg.det(case.affine[:3, :3])))  # tell a ring from what it surrounds
+    places = [(*lesion.centroid_mm, np.cbrt(1000 * lesion.volume_ml)) for lesion in answer.lesions]
+    nearest = cdist(places, np.column_stack([centroids_mm, sides_mm])).argmin(axis=1)
     return tuple(
-        (float(lesion.confidence), bool(2 * inside[i] > sizes[i]))
-        for lesion, i in zip(answer.lesions, order, strict=True)
+        (float(lesion.confidence), bool(2 * inside[i] > known[i]))
+        for lesion, i in zip(answer.lesions, nearest, strict=True)
+        if known[i]
     )

@@ -92,7 +92,7 @@ def summarize(records: Sequence[Record], *, threshold: float | None = None, seed
     figures = {name: estimate(values, seed).to_dict() for name, values in figure_values(table).items()}
     lesions = [lesion for record in matched for lesion in record.lesions]
     return {
-        "num_images": len({record.case for record in matched}),
+        "num_images": len({(record.image, record.label, record.case) for record in matched}),
         "num_expressions": len(matched),
         "num_patients": len({record.patient_id for record in matched}),
         "num_answers": len(records),

@@ -9,6 +9,8 @@ from lsms_monai.evaluation.summary import FIGURES, STRATA, Table, figure_values,
 DEFAULTS = {
     "entry": 0,
     "case": "a",
+    "image": "a",
+    "label": "b",
     "patient_id": "p",
     "source": "",
     "expression": "the lesion in the right lobe",
@@ -50,6 +52,11 @@ def value(name, *changes):
 
 def test_every_figure_is_computed_and_described():
     assert list(figure_values(Table(rows({})))) == list(FIGURES)
+
+
+def test_images_are_told_apart_by_path_label_and_slice():
+    changes = [{}, {}, {"image": "other/a"}, {"label": "c"}, {"case": "a#0"}, {"case": "a#1"}]
+    assert summarize(rows(*changes))["num_images"] == 5
 
 
 def test_a_choice_leaves_a_lesion_out():
