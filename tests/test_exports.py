@@ -125,6 +125,18 @@ def test_a_file_that_disagrees_is_not_kept(bert, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_gives_nan_for_any_sample_is_not_kept(tmp_path):
+    class Fragile(nn.Module):
+        def forward(self, image, input_ids, attention_mask):
+            kept = image if torch.onnx.is_in_onnx_export() else image.clamp(min=0)
+            return kept.sqrt() + input_ids.sum() + attention_mask.sum()
+
+    first, (image, *words) = sample(2, 64, 96, 7), sample(2, 64, 96, 7)
+    with pytest.raises(ValueError, match=r"must agree with PyTorch within 0\.001, got a difference of nan"):
+        export_onnx(Fragile(), [first, (-image, *words)], tmp_path, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_of_other_weights_are_refused(models, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"other")
     with pytest.raises(FileNotFoundError, match=r"text_encoder\.onnx does not exist; make it: lsms export onnx-split"):
