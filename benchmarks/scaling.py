@@ -18,7 +18,8 @@ from lsms_monai.data import phantom
 from lsms_monai.networks import LSMS
 from lsms_monai.predictor import BundlePredictor
 
-SIDES, BATCHES, SLICES, NUM_EXPRESSIONS = (64, 128, 192, 256, 384, 512), (1, 2, 4, 8, 16), (1, 4, 16, 64), (1, 2, 5, 10)
+SIDES, BATCHES, NUM_EXPRESSIONS = (64, 128, 192, 256, 384, 512), (1, 2, 4, 8, 16), (1, 2, 5, 10)
+SLICES = (4, 16, 64)  # a single slice is not searched for lesions first: another program
 TEXT_STAGES = {"all stages": (0, 1, 2, 3), "stages 2, 3": (2, 3), "stage 3": (3,)}
 COLUMNS = 4  # of the picture
 Calls = dict[int, tuple[Callable[..., Any], tuple[Any, ...]]]
@@ -32,7 +33,7 @@ def axes(bundle_dir: Path) -> dict[str, Calls]:
     made = phantom(5, shape=(160, 160, max(SLICES)), num_lesions=4)
 
     def predict(num_slices: int, num_expressions: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        image = np.ascontiguousarray(made.image[..., :num_slices])
+        image = np.ascontiguousarray(made.image[..., around_lesions(made.labels, num_slices)])
         return predictor.predict, (image, made.affine, EXPRESSIONS[:num_expressions])
 
     def ask(text_stages: Sequence[int]) -> Calls:
@@ -46,6 +47,16 @@ def axes(bundle_dir: Path) -> dict[str, Calls]:
         "expressions": {number: predict(8, number) for number in NUM_EXPRESSIONS},
         **{f"expressions a slice, words in {name}": ask(stages) for name, stages in TEXT_STAGES.items()},
     }
+
+
+def around_lesions(labels: np.ndarray, num_slices: int) -> slice:
+    """Slices of a label map (W, H, D) around the one that shows most of the lesions.
+
+    Where none shows a lesion, the search of a volume is all that it costs, whatever the number of expressions.
+    """
+    middle = int(np.count_nonzero(labels, axis=(0, 1)).argmax())
+    first = min(max(middle - num_slices // 2, 0), labels.shape[2] - num_slices)
+    return slice(first, first + num_slices)
 
 
 def power(values: Sequence[float], ms: Sequence[float]) -> tuple[float, float]:

@@ -2,8 +2,12 @@
 """The benchmarks of volumes, of scaling and of training measure what they say."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import changes
+import numpy as np
 import profile_modules
 import pytest
 import scaling
@@ -20,6 +24,39 @@ def test_a_power_law_is_found():
     values = (1, 2, 5, 10)
     factor, exponent = scaling.power(values, [3.0 * value**1.7 for value in values])
     assert (factor, exponent) == pytest.approx((3.0, 1.7))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The volumes of `scaling.axes` by axis and number, each lesion in place of its HU."""
+    plain = scaling.phantom
+
+    def painted(*args, **kwargs):
+        made = plain(*args, **kwargs)
+        return replace(made, image=made.labels)
+
+    monkeypatch.setattr(scaling, "phantom", painted)
+    for expensive in ("BundlePredictor", "LSMS"):
+        monkeypatch.setattr(scaling, expensive, MagicMock())
+    axes = scaling.axes(Path("bundle"))
+    return {axis: {number: given[0] for number, (_, given) in axes[axis].items()} for axis in ("slices", "expressions")}
+
+
+def test_every_volume_that_is_measured_shows_a_lesion(shown):
+    assert all(image.any() for images in shown.values() for image in images.values())
+    assert all(image.any(axis=(0, 1)).sum() >= 4 for image in shown["expressions"].values())
+
+
+def test_the_slices_that_are_measured_are_as_many_as_said_and_never_one(shown):
+    assert {number: image.shape[2] for number, image in shown["slices"].items()} == {4: 4, 16: 16, 64: 64}
+    assert {image.shape[2] for image in shown["expressions"].values()} == {8}
+
+
+@pytest.mark.parametrize(("middle", "num_slices", "first"), [(5, 4, 3), (0, 4, 0), (10, 4, 7), (5, 11, 0)])
+def test_the_slices_around_the_lesions_stay_in_the_volume(middle, num_slices, first):
+    labels = np.zeros((2, 3, 11), np.uint8)
+    labels[0, 0, :], labels[..., middle] = 1, 2
+    assert scaling.around_lesions(labels, num_slices) == slice(first, first + num_slices)
 
 
 def test_the_plain_loop_asks_for_every_slice_with_the_words():
