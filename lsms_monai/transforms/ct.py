@@ -111,7 +111,7 @@ class StraightenTiltd(MapTransform, InvertibleTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             if isinstance(result[key], MetaTensor):
-                image = result[key].clone()
+                image = result[key][...]  # the same voxels, with meta data of its own
                 tilted, image.affine = image.affine, torch.as_tensor(upright(image.affine.numpy(force=True)))
                 result[key] = self.push_transform(image, extra_info={"affine": tilted})
         return result
@@ -121,7 +121,7 @@ class StraightenTiltd(MapTransform, InvertibleTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             if isinstance(result[key], MetaTensor):
-                image = result[key].clone()
+                image = result[key][...]
                 image.affine = self.pop_transform(image)["extra_info"]["affine"]
                 result[key] = image
         return result
