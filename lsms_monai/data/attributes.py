@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from lsms_monai.data.geometry import to_lps
+from lsms_monai.data.geometry import check_same_shape, to_lps
 from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes
 from lsms_monai.data.placing import Place, Scan, places
 from lsms_monai.keys import UNKNOWN_VALUE
@@ -121,11 +121,8 @@ def core(depth: np.ndarray) -> np.ndarray:
 def _scan(image: np.ndarray, labels: np.ndarray, affine: np.ndarray, organ: np.ndarray | None, in_mm: bool) -> Scan:
     """Everything in LPS order with one value per lesion, the lesions within the organ."""
     for name, array in (("label", labels), ("organ mask", organ)):
-        if array is not None and np.shape(array) != np.shape(image):
-            raise ValueError(
-                f"{name} and image must have the same shape, got {np.shape(array)} and {np.shape(image)}; "
-                "resample it onto the image"
-            )
+        if array is not None:
+            check_same_shape(name, np.shape(array), np.shape(image))
     image, turned = to_lps(np.atleast_3d(image), affine)
     labels = to_lps(np.atleast_3d(labels), affine)[0]
     labels = instance_map(labels, np.linalg.norm(turned[:3, :3], axis=0))

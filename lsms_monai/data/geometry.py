@@ -24,6 +24,23 @@ def to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return apply_orientation(array, turn), affine @ inv_ornt_aff(turn, array.shape)
 
 
+def check_same_shape(name: str, shape: tuple[int, ...], size: tuple[int, ...]) -> None:
+    """Refuse a map of another shape than that of its image.
+
+    Args:
+        name: of the map, for the message.
+        shape: of the map.
+        size: shape of the image.
+
+    Raises:
+        ValueError: if they differ.
+    """
+    if shape != size:
+        raise ValueError(
+            f"{name} and image must have the same shape, got {shape} and {size}; resample it onto the image"
+        )
+
+
 def check_same_place(
     name: str, affine: np.ndarray, shape: tuple[int, ...], other: np.ndarray, size: tuple[int, ...]
 ) -> None:
@@ -39,10 +56,7 @@ def check_same_place(
     Raises:
         ValueError: if the shapes differ, or a corner lies more than `TOLERANCE_MM` from that of the image.
     """
-    if shape != size:
-        raise ValueError(
-            f"{name} and image must have the same shape, got {shape} and {size}; resample it onto the image"
-        )
+    check_same_shape(name, shape, size)
     apart_mm = float(np.abs(_corners(affine, size) - _corners(other, size)).max())
     if apart_mm > TOLERANCE_MM:
         raise ValueError(
