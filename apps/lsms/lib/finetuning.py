@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.bundle import ConfigWorkflow
 
 from lsms_monai.data import CTReader
+from lsms_monai.data.geometry import to_lps
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX
 from lsms_monai.predictor import BundlePredictor
 from lsms_monai.resolution import plan
@@ -91,10 +91,7 @@ def samples(study: Study) -> list[dict[str, Any]]:
             f"the label map of {study.name} must lie on its image, got shape {labels.shape} for {image.shape} or "
             "another position; save it with the image as reference"
         )
-    to_lps = nib.orientations.ornt_transform(
-        nib.io_orientation(label_meta["affine"]), nib.orientations.axcodes2ornt("LPS")
-    )
-    oriented = nib.orientations.apply_orientation(np.rint(labels).astype(np.int64), to_lps)
+    oriented, _ = to_lps(np.rint(labels).astype(np.int64), label_meta["affine"])
     meant: dict[str, list[int]] = {}
     for name, value in study.segments:
         if value > 0 and not _NO_WORDS.fullmatch(name) and (oriented == value).any():
