@@ -45,8 +45,9 @@ class Draft:
         write_nifti(self.part / f"{name}.nii.gz", array, affine)
         return f"{files_folder(self.out).name}/{name}.nii.gz"
 
-    def check_kept(self, replaced: Path) -> None:
+    def check_kept(self) -> None:
         """Refuse entries that name a file of an earlier datalist, in the folder that is about to be replaced."""
+        replaced = files_folder(self.out)
         for entry in (entry for entries in self.sections.values() for entry in entries):
             for name in (str(entry[key]) for key in (IMAGE, LABEL, ORGAN) if key in entry):
                 path = self.out.parent / name
@@ -103,7 +104,7 @@ def draft_datalist(out: Path, *, overwrite: bool = False) -> Iterator[Draft]:
         made.mkdir()
         draft = Draft(out, made)
         yield draft
-        draft.check_kept(files)
+        draft.check_kept()
         (part / out.name).write_text(json.dumps(draft.sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if files.exists():
             files.rename(part / "replaced")
