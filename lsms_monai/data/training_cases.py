@@ -162,10 +162,11 @@ def _split(patients: Sequence[str]) -> dict[str, str]:
 
 def _fit(image: np.ndarray, *maps: np.ndarray, pixel_mm: float, spacing: float) -> tuple[np.ndarray, ...]:
     """Crop to the body and resample to pixels of `spacing` mm, or larger ones if the body would not fit."""
-    parts, number = ndimage.label(ndimage.binary_opening(image > 30, iterations=2))
-    if number:
-        body = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
-        box = ndimage.find_objects(ndimage.binary_dilation(body, iterations=5).astype(np.uint8))[0]
+    tissue = ndimage.binary_opening(image > 30, iterations=2)  # fat may be 0: organs lie apart, and the body is all
+    for each in maps:
+        tissue |= each > 0
+    if tissue.any():
+        box = ndimage.find_objects(ndimage.binary_dilation(tissue, iterations=5).astype(np.uint8))[0]
         image, maps = image[box], tuple(each[box] for each in maps)
     room = ((largest / spacing - 1) / side for largest, side in zip(LARGEST_MM, image.shape, strict=True))
     zoom = min(pixel_mm / spacing, *room)

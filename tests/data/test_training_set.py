@@ -62,6 +62,18 @@ def test_each_lesion_lies_in_the_liver_and_slices_without_one_have_none(datalist
     assert not any(drawn[name] for name, source in livers.items() if source == "negative")
 
 
+def test_no_liver_is_cut_where_fat_is_0_and_its_patients_organs_lie_apart(tmp_path):
+    for patient in range(13):
+        image, liver = np.zeros((2, 256, 256), np.uint8)
+        image[100:180, 110:220], image[100:180, 30:100], liver[100:180, 30:100] = 90, 60, 1
+        for part, array in {"img": image, "lab": liver}.items():
+            Image.fromarray(array).save(tmp_path / f"{patient:03d}_7_{part}.png")
+    made = write_training_set(tmp_path / "set", num_phantoms=0, livers_dir=tmp_path, copies=1)
+    for entry in load_datalist(made, "training"):
+        liver = np.asarray(nibabel.load(entry["organ"]).dataobj)
+        assert np.count_nonzero(liver) == pytest.approx(80 * 70 * (1.5 / 2) ** 2, rel=0.03)
+
+
 def test_slices_have_pixels_of_2_mm_and_fit_the_network(datalist):
     for entry in load_datalist(datalist, "test"):
         image, label = nibabel.load(entry["image"]), nibabel.load(entry["label"])
