@@ -178,6 +178,11 @@ def name_by_expression(meta: dict[str, Any], saver: Transform) -> dict[str, Any]
     return {**name, "subject": f"{stem}_{slug(expression)}-{digest}"}
 
 
+def is_result(path: Path) -> bool:
+    """Tell whether a file is the mask or picture of an answer that lies beside it."""
+    return bool(_OURS.fullmatch(path.name)) and (path.parent / ANSWER_FILE).is_file()
+
+
 def _earlier_results(target: Path) -> list[Path]:
     """Files that a former run has left; nothing else is ever removed."""
     if not target.exists():

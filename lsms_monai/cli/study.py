@@ -39,7 +39,7 @@ def find_studies(
         place: a folder with images and DICOM series at any depth, or a JSON datalist.
         expressions: asked about every image; none for a datalist, which has its own.
         section: list of the datalist.
-        output_dir: folder of the results; nothing below it is a study.
+        output_dir: folder of the results; nothing below it is a study, nor are the results of other runs.
 
     Raises:
         FileNotFoundError: if there is no such place, or no image in it.
@@ -48,6 +48,7 @@ def find_studies(
     """
     from lsms_monai.data import find_images, load_datalist
     from lsms_monai.predictor import check_expressions
+    from lsms_monai.report import is_result
 
     if (is_list := place.suffix.lower() == ".json") == bool(expressions):
         raise ValueError(
@@ -64,9 +65,11 @@ def find_studies(
             f"--output-dir, such as {output_dir / 'results'}"
         )
     else:
-        images = find_images(place.absolute(), without=output_dir)
+        images = [path for path in find_images(place.absolute(), without=output_dir) if not is_result(path)]
         asked = dict.fromkeys(images, check_expressions(expressions))
     root = (place.parent if is_list or place.is_file() else place).absolute()
+    if not asked:
+        raise FileNotFoundError(f"{place} must hold images, got only results of earlier runs; name the studies")
     studies = [Study(_name(path, root), str(path), tuple(dict.fromkeys(texts))) for path, texts in asked.items()]
     owner: dict[str, str] = {}
     for study in studies:

@@ -17,6 +17,7 @@ from stub import AFFINE, config, scene, transform, write_bundle
 
 from lsms_monai.cli import main
 from lsms_monai.cli.study import Study, find_studies, is_finished, segment_study
+from lsms_monai.report import ANSWER_FILE
 
 DARK, BRIGHT = "the dark lesion", "the bright lesion"
 MODEL = {"name": "Two words", "version": "1.2.3"}
@@ -56,6 +57,18 @@ def test_the_results_of_a_run_are_no_studies_of_the_next(tmp_path, monkeypatch):
     for place in (Path(), tmp_path):
         studies = find_studies(place, [DARK], output_dir=Path("results"))
         assert studies == [Study("ct1", str(tmp_path / "ct1.nii.gz"), (DARK,))]
+
+
+def test_the_results_of_a_run_with_another_output_are_no_studies_either(tmp_path):
+    of_before = tmp_path / "before" / "ct1"
+    for path in (tmp_path / "ct1.nii.gz", of_before / "01_the-dark-lesion_seg.nii.gz", of_before / ANSWER_FILE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [study.name for study in find_studies(tmp_path, [DARK], output_dir=tmp_path / "new")] == ["ct1"]
+    with pytest.raises(
+        FileNotFoundError, match=r"must hold images, got only results of earlier runs; name"
+    ):
+        find_studies(of_before, [DARK])
 
 
 def test_results_among_the_studies_are_refused(tmp_path):
