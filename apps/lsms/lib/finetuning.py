@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigWorkflow
 
-from lsms_monai.data import CTReader
-from lsms_monai.data.geometry import to_lps
+from lsms_monai.data.description import read_aligned
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX
 from lsms_monai.predictor import BundlePredictor
 from lsms_monai.resolution import plan
@@ -81,26 +80,19 @@ def samples(study: Study) -> list[dict[str, Any]]:
 
     Raises:
         OSError: if a file cannot be opened.
-        ValueError: if image and label map do not lie on each other.
+        ValueError: if the label map does not lie where the image lies.
     """
-    reader = CTReader()
-    image, meta = reader.get_data(reader.read(study.image))
-    labels, label_meta = reader.get_data(reader.read(study.label))
-    if labels.shape != image.shape or not np.allclose(label_meta["affine"], meta["affine"], atol=1e-2):
-        raise ValueError(
-            f"the label map of {study.name} must lie on its image, got shape {labels.shape} for {image.shape} or "
-            "another position; save it with the image as reference"
-        )
-    oriented, _ = to_lps(np.rint(labels).astype(np.int64), label_meta["affine"])
+    _, (labels,), _ = read_aligned(study.image, study.label)
+    labels = np.rint(labels).astype(np.int64)
     meant: dict[str, list[int]] = {}
     for name, value in study.segments:
-        if value > 0 and not _NO_WORDS.fullmatch(name) and (oriented == value).any():
+        if value > 0 and not _NO_WORDS.fullmatch(name) and (labels == value).any():
             meant.setdefault(asked_as(name), []).append(value)
         else:
             logger.info("segment %r (%s) of %s is left out: it has no voxels or no words", name, value, study.name)
     found = []
     for expression, values in meant.items():
-        areas = np.isin(oriented, values).sum(axis=(0, 1))
+        areas = np.isin(labels, values).sum(axis=(0, 1))
         largest = np.argsort(-areas, kind="stable")[: min(MAX_SLICES, np.count_nonzero(areas))]
         sample = {IMAGE: study.image, LABEL: study.label, EXPRESSION: expression, LABEL_VALUE: values}
         found += [{**sample, SLICE_INDEX: int(index)} for index in largest]
