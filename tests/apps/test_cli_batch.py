@@ -65,9 +65,7 @@ def test_the_results_of_a_run_with_another_output_are_no_studies_either(tmp_path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert [study.name for study in find_studies(tmp_path, [DARK], output_dir=tmp_path / "new")] == ["ct1"]
-    with pytest.raises(
-        FileNotFoundError, match=r"must hold images, got only results of earlier runs; name"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"must hold images, got only results of earlier runs; name"):
         find_studies(of_before, [DARK])
 
 
