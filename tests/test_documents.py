@@ -18,6 +18,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "benchmarks/README.md",
     MODEL_CARD,
+    "bundle/docs/training_log.md",
     "docs/monai_deploy.md",
     "docs/monai_label.md",
 ]
