@@ -12,7 +12,12 @@ from lsms_monai.data.meaning import OPPOSITES
 from lsms_monai.data.normalization import normalize
 
 Concept = tuple[str, Any]  # ("side", "right"), ("noun", is_plural), ("not", None) ...
-ARTICLES = frozenset(("a", "an", "the"))
+_ARTICLES = frozenset(("a", "an", "the"))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a normalised text, without articles."""
+    return [word for word in text.split() if word not in _ARTICLES]
 
 
 @lru_cache(maxsize=1)
@@ -22,7 +27,7 @@ def lexicon() -> dict[tuple[str, ...], list[Concept]]:
 
     def add(texts: Iterable[str], *concepts: Concept) -> None:
         for text in texts:
-            words = [word for word in normalize(text.split("{")[0]).split() if word not in ARTICLES]
+            words = words_of(normalize(text.split("{")[0]))
             # "of low density" may stand where "of" tells one among several
             phrases[tuple(words)] = [("of", None), *concepts] if words[0] == "of" and concepts else list(concepts)
 

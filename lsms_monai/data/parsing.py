@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import lsms_monai.data.vocabulary as say
-from lsms_monai.data.lexicon import ARTICLES, Concept, lexicon
+from lsms_monai.data.lexicon import Concept, lexicon, words_of
 from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
 from lsms_monai.data.normalization import normalize
 
@@ -50,7 +50,7 @@ def parse(text: str) -> Meaning | None:
         ... )
         True
     """
-    words = [word for word in normalize(text).replace(" mm", "mm").split() if word not in ARTICLES]
+    words = words_of(normalize(text).replace(" mm", "mm"))
     if not words:
         return Meaning()
     concepts = _concepts(words)
