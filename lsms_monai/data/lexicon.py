@@ -60,6 +60,12 @@ def lexicon() -> dict[tuple[str, ...], list[Concept]]:
     return phrases
 
 
+@lru_cache(maxsize=1)
+def longest_phrase() -> int:
+    """How many words the longest phrase has."""
+    return max(map(len, lexicon()))
+
+
 def _add_counts(add: Callable[..., None]) -> None:
     """Words that count, deny and relate."""
     add((*say.ALL.all, "multiple", "several"), ("all", None))

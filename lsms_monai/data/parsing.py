@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import lsms_monai.data.vocabulary as say
-from lsms_monai.data.lexicon import Concept, lexicon, words_of
+from lsms_monai.data.lexicon import Concept, lexicon, longest_phrase, words_of
 from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
 from lsms_monai.data.normalization import normalize
 
@@ -72,7 +72,7 @@ def parse(text: str) -> Meaning | None:
 def _concepts(words: list[str]) -> list[Concept] | None:
     """What each phrase says, the longest first; None if a word is left over."""
     phrases = lexicon()
-    longest = max(map(len, phrases))
+    longest = longest_phrase()
     found: list[Concept] = []
     start = 0
     while start < len(words):
