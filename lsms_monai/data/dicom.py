@@ -27,6 +27,8 @@ _TAGS = {
     "image_type": "0008|0008",
     "position": "0020|0032",
     "orientation": "0020|0037",
+    "pixel_size": "0028|0030",
+    "thickness": "0018|0050",
 }
 
 
@@ -99,10 +101,9 @@ def read_dicom_files(files: Sequence[Path], place: Path) -> tuple[np.ndarray, np
     """
     slices = _one_series(files, place)
     _check_kind(slices, place)
-    if len(slices) == 1:
-        return _read_single(slices[0])
+    _check_geometry(slices, place)
     slices, affine = _ordered(slices, place)
-    return np.concatenate([_pixels(item.path)[0] for item in slices], axis=2), affine
+    return np.concatenate([_pixels(item.path) for item in slices], axis=2), affine
 
 
 def _one_series(files: Sequence[Path], place: Path) -> list[_Slice]:
@@ -145,17 +146,31 @@ def _check_kind(slices: Sequence[_Slice], place: Path) -> None:
                 f"{place} must be a CT, got modality {item.tags['modality']} in {item.path.name}; give a CT"
             )
         if "LOCALIZER" in item.tags["image_type"].upper():
+            name = item.path.name
+            raise ValueError(f"{place} must hold axial slices, got a localizer (scout view), {name}; take it out")
+
+
+def _check_geometry(slices: Sequence[_Slice], place: Path) -> None:
+    """Refuse what GDCM would guess: sides and millimetres that no header gives, or frames that are not quite even."""
+    for item in slices:
+        if item.size[2:] not in ((), (1,)):
             raise ValueError(
-                f"{place} must hold axial slices, got a localizer (scout view), {item.path.name}; "
-                "take it out of the folder"
+                f"{place} must be one file per slice, got {item.size[2]} frames in {item.path.name}; "
+                "export the series as single slices"
             )
+        told = {
+            "place in the patient": item.numbers("position").size == 3 and item.numbers("orientation").size == 6,
+            "pixel size": item.numbers("pixel_size").size == 2,
+        }
+        for what, is_told in told.items():
+            if not is_told:
+                raise ValueError(
+                    f"{place} must give each slice's {what}, got none in {item.path.name}; export the series again"
+                )
 
 
 def _ordered(slices: Sequence[_Slice], place: Path) -> tuple[list[_Slice], np.ndarray]:
-    """Slices from the first position to the last, and their affine."""
-    for item in slices:
-        if item.numbers("position").size != 3 or item.numbers("orientation").size != 6:
-            raise ValueError(f"{place} must give each slice's place in the patient, got none in {item.path.name}")
+    """Slices from the first position to the last, and their affine; one slice is as thick as it says, or 1 mm."""
     first = slices[0]
     axes = first.numbers("orientation").reshape(2, 3)
     for item in slices:
@@ -171,8 +186,11 @@ def _ordered(slices: Sequence[_Slice], place: Path) -> tuple[list[_Slice], np.nd
             )
     normal = np.cross(*axes)
     ranked = sorted(slices, key=lambda item: float(normal @ item.numbers("position")))
-    _check_gaps(ranked, np.array([normal @ item.numbers("position") for item in ranked]), place)
-    step = (ranked[-1].numbers("position") - ranked[0].numbers("position")) / (len(ranked) - 1)
+    if len(ranked) == 1:
+        step = normal * next((size for size in first.numbers("thickness") if size > 0), 1.0)
+    else:
+        _check_gaps(ranked, np.array([normal @ item.numbers("position") for item in ranked]), place)
+        step = (ranked[-1].numbers("position") - ranked[0].numbers("position")) / (len(ranked) - 1)
     affine = np.eye(4)
     affine[:3, :3] = np.stack([axes[0] * first.spacing[0], axes[1] * first.spacing[1], step], axis=1)
     affine[:3, 3] = ranked[0].numbers("position")
@@ -197,16 +215,7 @@ def _check_gaps(ranked: Sequence[_Slice], positions_mm: np.ndarray, place: Path)
             )
 
 
-def _read_single(item: _Slice) -> tuple[np.ndarray, np.ndarray]:
-    """One file: a slice, or a multi-frame volume."""
-    array, image = _pixels(item.path)
-    affine = np.eye(4)
-    affine[:3, :3] = np.asarray(image.GetDirection()).reshape(3, 3) * np.asarray(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    return array, LPS_TO_RAS @ affine
-
-
-def _pixels(path: Path) -> tuple[np.ndarray, sitk.Image]:
+def _pixels(path: Path) -> np.ndarray:
     """Voxels (W, H, D) of one file, in HU."""
     try:
         image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
@@ -215,7 +224,7 @@ def _pixels(path: Path) -> tuple[np.ndarray, sitk.Image]:
     components = image.GetNumberOfComponentsPerPixel()
     if components != 1:
         raise ValueError(f"{path} must have one grey value per voxel, got {components} (colour?); give a CT")
-    return sitk.GetArrayFromImage(image).T, image
+    return sitk.GetArrayFromImage(image).T
 
 
 def _check_codec(path: Path) -> None:
