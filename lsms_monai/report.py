@@ -26,6 +26,7 @@ from lsms_monai.overlay import draw_overlay
 SCHEMA_VERSION = 1
 ANSWER_FILE = "answer.json"
 _MAX_SLUG_LENGTH = 40
+_MAX_STEM_LENGTH = 150  # file systems take names of 255 bytes
 _OURS = re.compile(r"\d{2,}_[a-z0-9-]{1,40}_(seg\.nii\.gz|overlay\.png)|answer\.json")
 
 
@@ -161,20 +162,25 @@ def slug(expression: str) -> str:
     return words[:_MAX_SLUG_LENGTH].strip("-") or "expression"
 
 
-def name_by_expression(meta: dict[str, Any], saver: Transform) -> dict[str, Any]:
-    """Name a mask of MONAI's ``SaveImage`` after its image and its expression, another name for every expression.
+def name_by_expression(meta: dict[str, Any], saver: Transform, root: str | Path | None = None) -> dict[str, Any]:
+    """Name a mask of MONAI's ``SaveImage`` after its image and its expression; no two of them share a name.
 
     Args:
         meta: meta data of the mask, with the "expression" that ``TokenizeExpressiond`` left there.
         saver: the transform that asks.
+        root: folder of all images; those in folders below it are named with these folders. Many data sets call the
+            image of every patient alike.
 
     Returns:
         What ``monai.data.FolderLayout.filename`` takes.
     """
     name = default_name_formatter(meta, saver)
-    stem = re.sub(r"\.(nii\.gz|\w{1,5})$", "", Path(name["subject"]).name).replace(".", "-")
+    path = Path(name["subject"])
+    below = path.relative_to(root) if root and path.is_relative_to(root) and path != Path(root) else Path(path.name)
+    last = below.name if path.is_dir() else below.name.removesuffix(".gz").rsplit(".", 1)[0]
+    stem = "-".join((*below.parts[:-1], last)).replace(".", "-")[-_MAX_STEM_LENGTH:]
     expression = str(meta.get(EXPRESSION, ""))
-    digest = hashlib.sha256(expression.encode()).hexdigest()[:6]
+    digest = hashlib.sha256(f"{path}\n{expression}".encode()).hexdigest()[:8]
     return {**name, "subject": f"{stem}_{slug(expression)}-{digest}"}
 
 

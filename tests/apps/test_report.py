@@ -2,6 +2,7 @@
 """All files or none, under names that nobody's words can choose, in the geometry of the image."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
 from lsms_monai.answer import Answer, measure_lesions
-from lsms_monai.report import output_folder, save_mask, slug, write_report
+from lsms_monai.report import name_by_expression, output_folder, save_mask, slug, write_report
 
 OBLIQUE = np.array([[-0.7, 0.1, 0.2, 120.5], [-0.1, -0.69, 0.9, 88.25], [0.05, 0.2, 4.9, -1020.125], [0, 0, 0, 1]])
 ORTHOGONAL = np.array([[0, 0, -2.5, 30], [-0.8, 0, 0, 200.3], [0, 0.9, 0, -17], [0, 0, 0, 1]])
@@ -48,6 +49,41 @@ def names(folder):
 )
 def test_a_slug_is_a_safe_piece_of_a_file_name(expression, expected):
     assert slug(expression) == expected
+
+
+def mask_name(path, root=None, expression="all lesions"):
+    return name_by_expression({"filename_or_obj": str(path), "expression": expression}, None, root)["subject"]
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "stem"),
+    [
+        ("data/imagesTs/liver_1.nii.gz", "data", "imagesTs-liver_1"),
+        ("data/liver_1.nii.gz", "data", "liver_1"),
+        ("data/liver_1.nii.gz", "data/liver_1.nii.gz", "liver_1"),
+        ("data/a.b/liver.v2.nrrd", "data", "a-b-liver-v2"),
+        ("elsewhere/s1/ct.nii.gz", "data", "ct"),
+        ("s1/ct.nii.gz", None, "ct"),
+    ],
+)
+def test_a_mask_is_named_after_its_image_and_the_folders_below_the_root(path, root, stem):
+    assert re.fullmatch(rf"{stem}_all-lesions-[0-9a-f]{{8}}", mask_name(path, root))
+
+
+def test_a_series_folder_keeps_its_whole_name(tmp_path):
+    for uid in ("1.2.840.1", "1.2.840.2"):
+        (tmp_path / uid).mkdir()
+        assert mask_name(tmp_path / uid, tmp_path).startswith(f"{uid.replace('.', '-')}_all-lesions-")
+
+
+def test_images_of_one_name_and_words_of_one_slug_give_different_masks():
+    paths, texts = ("a/ct.nii.gz", "b/ct.nii.gz", "b/ct.nrrd"), ("the cyst", "the cyst!")
+    given = {mask_name(path, expression=text) for path in paths for text in texts}
+    assert len(given) == len(paths) * len(texts)
+
+
+def test_the_name_of_a_mask_below_many_folders_is_one_that_a_disk_takes():
+    assert len(f"{mask_name('/'.join(['x' * 60] * 9) + '/ct.nii.gz', 'x' * 60, 'y' * 300)}_seg.nii.gz") < 255
 
 
 def test_equal_expressions_never_share_a_file(tmp_path):

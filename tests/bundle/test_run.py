@@ -2,6 +2,7 @@
 """The configurations at work, on phantoms and with a text encoder small enough for a unit test."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -103,6 +104,17 @@ def test_several_expressions_on_one_image_give_several_files(run_config, trained
     overrides = {"weights": f"{places['output_dir']}/model.pt", "output_dir": str(folder / "many")}
     run_config("inference", **overrides, datalist=str(folder / "many.json"))
     assert len(list((folder / "many").glob("*_seg.nii.gz"))) == len(expressions)
+
+
+def test_patients_whose_images_are_named_alike_get_a_mask_each(run_config, trained, places, folder):
+    image = json.loads((Path(places["phantom_dir"]) / "datalist.json").read_text())["test"][0]["image"]
+    for patient in ("p1", "p2"):
+        (folder / "hospital" / patient).mkdir(parents=True)
+        shutil.copy(Path(places["phantom_dir"]) / image, folder / "hospital" / patient / "ct.nii.gz")
+    overrides = {"weights": f"{places['output_dir']}/model.pt", "output_dir": str(folder / "masks")}
+    run_config("inference", **overrides, dataset_dir=str(folder / "hospital"), expression="the cyst")
+    names = sorted(path.name for path in (folder / "masks").glob("*_seg.nii.gz"))
+    assert [name.split("_the-cyst-")[0] for name in names] == ["p1-ct", "p2-ct"]
 
 
 def test_training_and_inference_prepare_an_image_alike(trained, places):
