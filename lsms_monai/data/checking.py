@@ -14,6 +14,7 @@ from lsms_monai.data.attributes import describe_lesions
 from lsms_monai.data.clarity import is_clear
 from lsms_monai.data.datalist import checked_entry, read_sections
 from lsms_monai.data.description import is_picture, read_aligned
+from lsms_monai.data.label_map import WRITE_AS_1, check_lesions_known
 from lsms_monai.data.meaning import LesionAttributes, Meaning
 from lsms_monai.data.parsing import parse
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX, UNKNOWN_VALUE
@@ -105,6 +106,8 @@ def _check_entry(entry: dict[str, Any], world: _World, check: Check) -> None:
     """Raise ValueError if an entry does not mean what it says."""
     index = entry.get(SLICE_INDEX)
     present = world.values(index)
+    if LABEL_VALUE not in entry:
+        check_lesions_known("label", world.labels, WRITE_AS_1)
     said = sorted(entry.get(LABEL_VALUE, present))
     missing = [value for value in said if value not in present]
     if missing:

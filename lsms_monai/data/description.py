@@ -15,6 +15,7 @@ from lsms_monai.data.attributes import describe_lesions, instance_map
 from lsms_monai.data.clarity import clear_expressions
 from lsms_monai.data.draft import draft_datalist
 from lsms_monai.data.geometry import check_same_place, to_lps
+from lsms_monai.data.label_map import check_lesions_known, whole_numbers
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.reader import PICTURE_SUFFIXES, CTReader
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, PATIENT_ID, SLICE_INDEX, UNKNOWN_VALUE
@@ -31,11 +32,11 @@ def read_aligned(image: str | Path, *maps: str | Path) -> tuple[np.ndarray, list
         maps: label maps and masks of the same geometry, in any orientation.
 
     Returns:
-        HU (W, H, D), the maps, and the affine (4, 4) of all, in LPS order.
+        HU (W, H, D), the maps as integers, and the affine (4, 4) of all, in LPS order.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file cannot be read, or a map does not lie where the image lies.
+        ValueError: if a file cannot be read, or a map does not lie where the image lies or holds no whole numbers.
     """
     reader = CTReader()
     loaded = []
@@ -45,7 +46,7 @@ def read_aligned(image: str | Path, *maps: str | Path) -> tuple[np.ndarray, list
     (hu, affine, _), *others = loaded
     for array, other, path in others:
         check_same_place(str(path), other, array.shape, affine, hu.shape)
-    return hu, [array for array, *_ in others], affine
+    return hu, [whole_numbers(str(path), array) for array, _, path in others], affine
 
 
 def is_picture(path: str | Path) -> bool:
@@ -192,11 +193,7 @@ def _lesions_and_organ(given: np.ndarray, lesion_value: int | None, path: Path) 
         if lesion_value not in values:
             raise ValueError(f"{path} must hold the lesion value {lesion_value}, got {sorted(values)[:10]}")
         return given == lesion_value, given > 0 if len(values) > 1 else None
-    if values == {UNKNOWN_VALUE}:
-        raise ValueError(
-            f"{path} must hold lesions as 1 or 1..n, got {UNKNOWN_VALUE} alone, which means that nobody knows; "
-            f"if those are the lesions, say so with --lesion-value {UNKNOWN_VALUE}"
-        )
+    check_lesions_known(str(path), given, f"say so with --lesion-value {UNKNOWN_VALUE}")
     value = _surrounding(given)
     if value is not None:
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lsms_monai.data.description import read_aligned
+from lsms_monai.data.label_map import WRITE_AS_1, check_lesions_known
 from lsms_monai.keys import IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX, UNKNOWN_VALUE
 
 Entry = dict[str, Any]
@@ -90,12 +91,16 @@ def load_case(group: Group) -> Case:
     """Read image and label of one group.
 
     Raises:
-        ValueError: if a file cannot be used, the label does not fit the image, the slice does not exist, or a meant
-            value is not in the label; the message begins with the number of the entry.
+        ValueError: if a file cannot be used, the label does not fit the image or does not say what is a lesion, the
+            slice does not exist, or a meant value is not in the label; the message begins with the number of the entry.
     """
     number, entry = group[0]
     try:
         image, (label,), affine = read_aligned(entry[IMAGE], entry[LABEL])
+        if not np.isfinite(image).any():
+            raise ValueError("image must have finite intensities, got none; the file holds no CT")
+        if any(LABEL_VALUE not in each for _, each in group):
+            check_lesions_known(entry[LABEL], label, WRITE_AS_1)
         name, index = Path(entry[IMAGE]).name, entry.get(SLICE_INDEX)
         if index is not None:
             if not 0 <= index < image.shape[2]:

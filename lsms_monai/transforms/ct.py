@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Spacingd, SpatialCrop, Transform
 
 from lsms_monai.data.geometry import check_same_place, upright
+from lsms_monai.data.label_map import WRITE_AS_1, check_lesions_known, whole_numbers
 from lsms_monai.keys import (
     IMAGE,
     INSIDE_ORGAN,
@@ -151,7 +152,8 @@ class SelectTargetd(Transform):
             known, and elsewhere 0, or, if the sample has an "organ", 4 inside and 5 outside of it.
 
     Raises:
-        ValueError: if label or organ do not lie where the image lies, or a meant value does not occur in the label.
+        ValueError: if label or organ do not lie where the image lies, a meant value does not occur in the label, or
+            the label holds no whole numbers, or only 255 without a "label_value".
     """
 
     def __init__(self, label_key: str = LABEL) -> None:
@@ -162,6 +164,10 @@ class SelectTargetd(Transform):
         label = result[self.label_key]
         if IMAGE in result:
             _check_place("label", label, result[IMAGE])
+        whole = whole_numbers("label", label.numpy(force=True))
+        if result.get(LABEL_VALUE) is None:
+            check_lesions_known("label", whole, WRITE_AS_1)
+        label = label.round()
         unknown, elsewhere = label == UNKNOWN_VALUE, label == 0
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)

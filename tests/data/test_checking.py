@@ -77,6 +77,14 @@ def test_a_label_that_cannot_be_read_is_named(check, tmp_path):
     assert "must be a NIfTI image that can be read" in problem
 
 
+def test_a_mask_of_255_alone_is_named_unless_nothing_is_meant(check, tmp_path):
+    file = nibabel.load(tmp_path / "lesions.nii.gz")
+    mask = (np.asanyarray(file.dataobj) > 0) * np.uint8(255)
+    nibabel.save(nibabel.Nifti1Image(mask, file.affine), tmp_path / "lesions.nii.gz")
+    (problem,) = check({"expression": "all lesions"}, {"expression": "all lesions", "label_value": []}).problems
+    assert 'section "training", entry 0: label must hold lesions as 1 or 1..n, got 255 alone' in problem
+
+
 def test_what_nobody_can_judge_is_counted(check):
     found = check(
         {"expression": "the lesion described last week", "label_value": 1},

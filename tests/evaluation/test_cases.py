@@ -43,6 +43,33 @@ def test_what_nobody_knows_is_no_lesion(tmp_path):
     np.testing.assert_array_equal(case.known, label != 255)
 
 
+def rewrite(path, change):
+    file = nib.load(path)
+    nib.save(nib.Nifti1Image(change(np.asanyarray(file.dataobj)), file.affine), path)
+
+
+def test_a_mask_of_255_alone_is_refused_unless_nothing_is_meant(tmp_path):
+    _, _, entry = write(tmp_path, label_value=[])
+    rewrite(entry["label"], lambda label: (label > 0) * np.uint8(255))
+    assert load_case([(0, entry)]).meant(0) == []
+    del entry["label_value"]
+    with pytest.raises(ValueError, match=r"entry 5 .*got 255 alone, which means that nobody knows; .* write them as 1"):
+        load_case([(5, entry)])
+
+
+def test_lesions_of_a_label_that_a_slope_has_scaled_stay_apart(tmp_path):
+    _, label, entry = write(tmp_path)
+    rewrite(entry["label"], lambda values: np.where(values == 4, 3.996, values).astype(np.float32))
+    np.testing.assert_array_equal(load_case([(0, entry)]).label, np.where(label == 255, 0, label))
+
+
+def test_an_image_without_a_finite_voxel_is_named(tmp_path):
+    _, _, entry = write(tmp_path)
+    rewrite(entry["image"], lambda image: np.full(image.shape, np.nan, np.float32))
+    with pytest.raises(ValueError, match=r"entry 7 .*image\.nii\.gz\): image must have finite intensities, got none"):
+        load_case([(7, entry)])
+
+
 @pytest.mark.parametrize("axes", AXES)
 def test_a_slice_of_a_volume_is_its_own_world(tmp_path, axes):
     image, label, entry = write(tmp_path, axes, slice_index=2)

@@ -80,10 +80,9 @@ def samples(study: Study) -> list[dict[str, Any]]:
 
     Raises:
         OSError: if a file cannot be opened.
-        ValueError: if the label map does not lie where the image lies.
+        ValueError: if the label map does not lie where the image lies, or holds no whole numbers.
     """
     _, (labels,), _ = read_aligned(study.image, study.label)
-    labels = np.rint(labels).astype(np.int64)
     meant: dict[str, list[int]] = {}
     for name, value in study.segments:
         if value > 0 and not _NO_WORDS.fullmatch(name) and (labels == value).any():
