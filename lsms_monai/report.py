@@ -162,21 +162,25 @@ def slug(expression: str) -> str:
     return words[:_MAX_SLUG_LENGTH].strip("-") or "expression"
 
 
-def name_by_expression(meta: dict[str, Any], saver: Transform, root: str | Path | None = None) -> dict[str, Any]:
+def name_by_expression(
+    meta: dict[str, Any], saver: Transform, dataset_dir: str | Path | None = None, datalist: str | Path | None = None
+) -> dict[str, Any]:
     """Name a mask of MONAI's ``SaveImage`` after its image and its expression; no two of them share a name.
 
     Args:
         meta: meta data of the mask, with the "expression" that ``TokenizeExpressiond`` left there.
         saver: the transform that asks.
-        root: folder of all images; those in folders below it are named with these folders. Many data sets call the
-            image of every patient alike.
+        dataset_dir: folder of all images; those in folders below it are named with these folders, as many data sets
+            call the image of every patient alike.
+        datalist: file in the folder of all images, where there is no `dataset_dir`.
 
     Returns:
         What ``monai.data.FolderLayout.filename`` takes.
     """
     name = default_name_formatter(meta, saver)
     path = Path(name["subject"])
-    below = path.relative_to(root) if root and path.is_relative_to(root) and path != Path(root) else Path(path.name)
+    root = Path(dataset_dir) if dataset_dir else Path(datalist).parent if datalist else path
+    below = path.relative_to(root) if path != root and path.is_relative_to(root) else Path(path.name)
     last = below.name if path.is_dir() else below.name.removesuffix(".gz").rsplit(".", 1)[0]
     stem = "-".join((*below.parts[:-1], last)).replace(".", "-")[-_MAX_STEM_LENGTH:]
     expression = str(meta.get(EXPRESSION, ""))

@@ -51,8 +51,8 @@ def test_a_slug_is_a_safe_piece_of_a_file_name(expression, expected):
     assert slug(expression) == expected
 
 
-def mask_name(path, root=None, expression="all lesions"):
-    return name_by_expression({"filename_or_obj": str(path), "expression": expression}, None, root)["subject"]
+def mask_name(path, root=None, expression="all lesions", **more):
+    return name_by_expression({"filename_or_obj": str(path), "expression": expression}, None, root, **more)["subject"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,10 @@ def mask_name(path, root=None, expression="all lesions"):
 )
 def test_a_mask_is_named_after_its_image_and_the_folders_below_the_root(path, root, stem):
     assert re.fullmatch(rf"{stem}_all-lesions-[0-9a-f]{{8}}", mask_name(path, root))
+
+
+def test_without_a_root_the_folder_of_the_datalist_is_it():
+    assert mask_name("lists/s1/ct.nii.gz", datalist="lists/datalist.json").startswith("s1-ct_")
 
 
 def test_a_series_folder_keeps_its_whole_name(tmp_path):
