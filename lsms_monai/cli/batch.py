@@ -138,7 +138,8 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
 
 def _model(bundle: Path) -> dict[str, Any]:
     """What `answer.json` will say of the model, without loading it."""
-    path = bundle / "configs" / "metadata.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"bundle not found: {path} does not exist; name the folder of an unpacked bundle")
-    return model_of(json.loads(path.read_text(encoding="utf-8")), bundle)
+    metadata, weights = bundle / "configs" / "metadata.json", bundle / "models" / "model.pt"
+    for path in (metadata, weights):
+        if not path.is_file():
+            raise FileNotFoundError(f"bundle not found: {path} does not exist; name the folder of an unpacked bundle")
+    return model_of(json.loads(metadata.read_text(encoding="utf-8")), bundle)

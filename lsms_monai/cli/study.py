@@ -2,6 +2,7 @@
 """A study of `lsms batch`: where it lies, whether it is done, and what a worker does with it."""
 
 import json
+import os
 import shutil
 import time
 import warnings
@@ -124,13 +125,13 @@ def segment_study(
         shutil.rmtree(left_over)
     folder.mkdir(parents=True, exist_ok=True)
     with plain_warnings(quiet=True) as seen, output_folder(folder, overwrite=True) as staging:
-        predictor = _predictor(bundle, device)
+        predictor, answering = _predictor(bundle, device)
         volume, affine = read_image(Path(study.image))
         start = time.perf_counter()
         answers = ask(predictor, volume, affine, study.expressions)
         about = {
             "image": study.image,
-            "model": model_of(predictor.metadata, bundle),
+            "model": answering,
             "duration_s": round(time.perf_counter() - start, 2),
             "warnings": seen,
         }
@@ -154,21 +155,27 @@ def ask(
 
 
 def model_of(metadata: dict[str, Any], bundle: Path) -> dict[str, Any]:
-    """What `answer.json` says of the model."""
+    """What `answer.json` says of the model; weights trained anew are another one."""
+    from lsms_monai.onnx_network import WEIGHTS_KEY, weights_hash
+
     named = {key: metadata.get(key) for key in ("name", "version")}
-    return {**named, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__}
+    weights = {WEIGHTS_KEY: weights_hash(bundle / "models" / "model.pt")}
+    return {**named, **weights, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__}
 
 
 @lru_cache(maxsize=1)
-def _predictor(bundle: Path, device: str | None) -> Any:
+def _predictor(bundle: Path, device: str | None) -> tuple[Any, dict[str, Any]]:
+    """The model, and what is said of it."""
     from lsms_monai.predictor import BundlePredictor
 
-    return BundlePredictor(bundle, device)
+    predictor = BundlePredictor(bundle, device)
+    return predictor, model_of(predictor.metadata, bundle)
 
 
 def _name(path: Path, root: Path) -> str:
     """A study's folder: its place below `root`, without the endings of a file's name; its name alone if elsewhere."""
-    path = path.absolute()
+    # without "..", which would lead out of the results, and without following links, which lead anywhere
+    path, root = (Path(os.path.abspath(place)) for place in (path, root))  # noqa: PTH100
     below = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     if path.is_dir():
         return below.as_posix() if below.parts else path.name

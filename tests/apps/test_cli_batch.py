@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many studies: each answered once, whatever is killed on the way."""
 
+import hashlib
 import json
 import os
 import signal
@@ -83,6 +84,17 @@ def test_a_datalist_asks_each_image_for_its_own_expressions(tmp_path):
     assert {study.name: study.expressions for study in studies} == {"ct/a": (DARK, BRIGHT), "ct/b": (DARK,)}
 
 
+def test_images_beside_the_folder_of_their_datalist_keep_their_results_in_the_output(tmp_path):
+    image = save(tmp_path / "images" / "ct.nii")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.json").write_text(
+        json.dumps({"test": [{"image": "../images/ct.nii", "expression": DARK}]})
+    )
+    (study,) = find_studies(tmp_path / "lists" / "list.json", [])
+    assert study.name == "ct"
+    assert Path(study.image).samefile(image)
+
+
 def test_expressions_come_from_one_side(tmp_path):
     message = "expressions are given after a folder, and stand in the entries of a datalist; got"
     for arguments in ((tmp_path,), (tmp_path / "list.json", DARK)):
@@ -98,7 +110,8 @@ def test_two_images_never_share_a_folder(tmp_path):
 
 def test_a_study_is_finished_when_its_answer_is_there(tmp_path, stub_bundle):
     (study,) = find_studies(save(tmp_path / "ct" / "a.nii"), [DARK])
-    model = {**MODEL, "bundle": str(stub_bundle), "lsms_monai": "0.1.0"}
+    weights = hashlib.sha256((stub_bundle / "models" / "model.pt").read_bytes()).hexdigest()
+    model = {**MODEL, "weights_sha256": weights, "bundle": str(stub_bundle), "lsms_monai": "0.1.0"}
     (tmp_path / "out" / "a" / ".lsms-killed").mkdir(parents=True)
     assert not is_finished(study, tmp_path / "out", model)
     segment_study(study, tmp_path / "out", stub_bundle, "cpu")
@@ -109,7 +122,16 @@ def test_a_study_is_finished_when_its_answer_is_there(tmp_path, stub_bundle):
     np.testing.assert_array_equal(mask, scene()[1]["dark"])
 
 
-@pytest.mark.parametrize("change", [{"model": {}}, {"image": "b.nii"}, {"answers": [{"expression": BRIGHT}]}, None])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {}},
+        {"model": {**MODEL, "weights_sha256": "1"}},
+        {"image": "b.nii"},
+        {"answers": [{"expression": BRIGHT}]},
+        None,
+    ],
+)
 def test_the_answer_to_something_else_is_not_taken_for_this_one(tmp_path, change):
     content = {"image": "a.nii", "model": MODEL, "answers": [{"expression": DARK}]}
     (tmp_path / "a").mkdir()
