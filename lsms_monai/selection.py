@@ -10,6 +10,7 @@ from lsms_monai.data.meaning import HU_MARGIN, SAME_SIZE, SIZE_MARGIN, Meaning
 from lsms_monai.data.vocabulary import ORDERS
 
 AS_SURE = 0.1  # components whose scores differ by less are equally sure
+SAME_HEIGHT_MM = 0.1  # centres that differ by less lie at one height: all do on a single slice
 SIZE_LIMIT = math.sqrt(SAME_SIZE * SIZE_MARGIN)  # a lesion is "of 20 mm" up to this factor
 
 
@@ -50,6 +51,8 @@ def choose(meaning: Meaning, found: Mapping[str, Components]) -> tuple[list[Comp
             return [], f"Nothing was found for {name}."
     if meaning.level is not None:
         there, name = _at_level(meaning, there, name)
+    if meaning.size_mm is not None and meaning.bound is None and _names_one(meaning):
+        there = there[:1]
     if meaning.near is not None:
         return _nearest(meaning.near, there, name, found)
     if meaning.rank is not None:
@@ -77,8 +80,9 @@ def _counted(meaning: Meaning, there: list[Component], name: str) -> tuple[list[
     return chosen, f"{surest} of {len(there)} found for {name}, as the words name {wanted}."
 
 
-def _is_counted(meaning: Meaning) -> bool:
-    return meaning.rank is not None or meaning.count is not None
+def _names_one(meaning: Meaning) -> bool:
+    """Whether one lesion is meant, and neither a rank, nor a count, nor a neighbour will tell which."""
+    return not meaning.plural and (meaning.rank, meaning.count, meaning.near) == (None, None, None)
 
 
 def _surest(there: Sequence[Component], wanted: int) -> list[Component]:
@@ -141,12 +145,11 @@ def _nearest(
 
 
 def _of_size(meaning: Meaning, there: list[Component]) -> list[Component]:
-    """Those larger or smaller than a size or about of it; the best fitting one of these alone if one is meant."""
+    """Those larger or smaller than a size, or about of it, the best fitting one first."""
     size = float(meaning.size_mm or 1)
     if meaning.bound is not None:
         return [c for c in there if (_diameter(c) > size) == (meaning.bound == "over")]
-    fitting = sorted((c for c in there if _misfit(c, size) <= SIZE_LIMIT), key=lambda c: _misfit(c, size))
-    return fitting if meaning.plural or _is_counted(meaning) else fitting[:1]
+    return sorted((c for c in there if _misfit(c, size) <= SIZE_LIMIT), key=lambda c: _misfit(c, size))
 
 
 def _misfit(component: Component, size: float) -> float:
@@ -162,13 +165,14 @@ def _size_words(meaning: Meaning) -> str:
 def _at_level(meaning: Meaning, there: list[Component], name: str) -> tuple[list[Component], str]:
     """Those in the upper or the lower half between the highest and the lowest one, or the utmost one if one is meant.
 
-    The network sees slices and no liver: the lesions found are compared with each other.
+    The network sees slices and no liver: the lesions found are compared with each other. Where they lie at one height,
+    or a neighbour tells which is meant, all are left.
     """
-    if len(there) == 1:
+    heights = [component.lesion.centroid_mm[2] for component in there]
+    if meaning.near is not None or max(heights) - min(heights) < SAME_HEIGHT_MM:
         return there, f"{name} (how high it lies in the liver was not checked)"
     is_upper = (meaning.level == "upper") != (meaning.negated == "level")
-    heights = [component.lesion.centroid_mm[2] for component in there]
-    if not meaning.plural and not _is_counted(meaning):
+    if _names_one(meaning):
         utmost = heights.index(max(heights) if is_upper else min(heights))
         return [there[utmost]], f"{name}, the {'upper' if is_upper else 'lower'}most of {len(there)}"
     middle = (max(heights) + min(heights)) / 2

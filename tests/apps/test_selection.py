@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What words mean among components of known size, attenuation and place: always an answer, with its reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -150,6 +152,44 @@ def test_without_a_neighbour_or_another_lesion_there_is_no_nearest():
     meaning = Meaning(near=Meaning(attenuation="cyst"))
     assert ask(meaning) == ("", "The neighbour is missing: nothing was found for “all cysts”.")
     assert ask(meaning, "a", cyst="a") == ("", "Nothing else was found for “all lesions” beside “the cyst”.")
+
+
+UNCHECKED = "(how high it lies in the liver was not checked)"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "chosen", "reason"),
+    [
+        (  # c is nearer to 20 mm, but b is higher up
+            Meaning(size_mm=20.0, level="upper"),
+            "b",
+            "The one found for “all lesions” of about 20 mm, the uppermost of 2.",
+        ),
+        (  # b lies 50 mm away, d 20 mm and a 30 mm
+            Meaning(level="upper", near=Meaning(attenuation="cyst")),
+            "d",
+            f"The one found for “all lesions” {UNCHECKED} nearest to “the cyst” (20 mm; next 30 mm between centres).",
+        ),
+        (  # the cyst is of that size too, and nearer to it
+            Meaning(size_mm=20.0, near=Meaning(attenuation="cyst")),
+            "b",
+            "The one found for “all lesions” of about 20 mm nearest to “the cyst” (50 mm between centres).",
+        ),
+    ],
+)
+def test_no_condition_narrows_before_all_others_are_heard(meaning, chosen, reason):
+    assert ask(meaning, cyst="c") == (chosen, reason)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "chosen"), [(Meaning("right", level="upper"), 1), (Meaning(level="upper", plural=True), 2)]
+)
+def test_on_one_slice_no_lesion_is_the_upper_one(meaning, chosen):
+    items = [component("a"), component("b")]
+    items[1] = replace(items[1], lesion=replace(items[1].lesion, centroid_mm=items[0].lesion.centroid_mm))
+    there, reason = choose(meaning, {canonical(meaning.slice_part()): Components(items, 0.99, SHAPE)})
+    assert len(there) == chosen
+    assert UNCHECKED in reason
 
 
 @pytest.mark.parametrize("rank", ["darkest", "brightest"])
