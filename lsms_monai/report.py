@@ -27,11 +27,11 @@ SCHEMA_VERSION = 1
 ANSWER_FILE = "answer.json"
 _MAX_SLUG_LENGTH = 40
 _MAX_STEM_LENGTH = 150  # file systems take names of 255 bytes
-_OURS = re.compile(r"\d{2,}_[a-z0-9-]{1,40}_(seg\.nii\.gz|overlay\.png)|answer\.json")
+RESULTS = re.compile(r"\d{2,}_[a-z0-9-]{1,40}_(seg\.nii\.gz|overlay\.png)|answer\.json")
 
 
 @contextmanager
-def output_folder(out_dir: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+def output_folder(out_dir: str | Path, *, overwrite: bool = False, ours: re.Pattern[str] = RESULTS) -> Iterator[Path]:
     """Give a hidden folder to write into, whose files appear in `out_dir` when the block ends without an error.
 
     Enter it before a long computation: a folder that cannot be written is refused at once. `answer.json` appears last,
@@ -41,13 +41,14 @@ def output_folder(out_dir: str | Path, *, overwrite: bool = False) -> Iterator[P
     Args:
         out_dir: folder for the results, made if need be.
         overwrite: replace the results of an earlier run.
+        ours: names of all files that the block may write, and by which those of an earlier run are known.
 
     Raises:
         OSError: if `out_dir` is no folder or cannot be written, or holds other results without `overwrite`, at the
             beginning or at the end of the block.
     """
     target = Path(out_dir)
-    if (earlier := _earlier_results(target)) and not overwrite:
+    if (earlier := _earlier_results(target, ours)) and not overwrite:
         raise FileExistsError(
             f"{target} holds the results of an earlier run ({earlier[0].name}); choose another --output-dir, or add "
             "--overwrite to replace them"
@@ -60,7 +61,7 @@ def output_folder(out_dir: str | Path, *, overwrite: bool = False) -> Iterator[P
         raise OSError(f"output folder {target} cannot be written ({error.strerror}); choose another one") from error
     try:
         yield staging
-        if (others := _earlier_results(target)) and not overwrite:
+        if (others := _earlier_results(target, ours)) and not overwrite:
             raise FileExistsError(
                 f"{target} must not hold other results, got those of a run that ended in the meantime "
                 f"({others[0].name}), which stay; choose another --output-dir and run again"
@@ -190,13 +191,13 @@ def name_by_expression(
 
 def is_result(path: Path) -> bool:
     """Tell whether a file is the mask or picture of an answer that lies beside it."""
-    return bool(_OURS.fullmatch(path.name)) and (path.parent / ANSWER_FILE).is_file()
+    return bool(RESULTS.fullmatch(path.name)) and (path.parent / ANSWER_FILE).is_file()
 
 
-def _earlier_results(target: Path) -> list[Path]:
+def _earlier_results(target: Path, ours: re.Pattern[str]) -> list[Path]:
     """Files that a former run has left; nothing else is ever removed."""
     if not target.exists():
         return []
     if not target.is_dir():
         raise NotADirectoryError(f"output must be a folder, {target} is a file; choose another --output-dir")
-    return sorted(path for path in target.iterdir() if _OURS.fullmatch(path.name) and path.is_file())
+    return sorted(path for path in target.iterdir() if ours.fullmatch(path.name) and path.is_file())

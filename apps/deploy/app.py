@@ -22,7 +22,7 @@ from lsms_monai.report import output_folder
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
 from monai.deploy.core.runtime_env import RuntimeEnv
-from operators import SegmentByExpressionOperator, SelectSeriesOperator, WriteResultOperator
+from operators import RESULT_FILES, SegmentByExpressionOperator, SelectSeriesOperator, WriteResultOperator
 from prompts import PROMPTS_VARIABLE, read_prompts
 from series import MIN_SLICES
 
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace, seen: list[str]) -> None:
     expressions = check_expressions(asked["prompts"])
     check_for_dicom(expressions)
     bundle = find_bundle(options.model)
-    with output_folder(options.output, overwrite=options.overwrite) as staging:
+    with output_folder(options.output, overwrite=options.overwrite, ours=RESULT_FILES) as staging:
         LSMSApp(
             options.input,
             bundle,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three steps as operators of MONAI Deploy: choose a series, segment it by expressions, write what was found."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from lsms_monai.answer import Answer
 from lsms_monai.data.dicom import read_dicom_files
 from lsms_monai.dicom_seg import Algorithm, SourceSeries, segmentation
 from lsms_monai.predictor import BundlePredictor
-from lsms_monai.report import write_report
+from lsms_monai.report import RESULTS, write_report
 
 SEG_FILE = "segmentation.dcm"
+RESULT_FILES = re.compile(f"{RESULTS.pattern}|{re.escape(SEG_FILE)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,14 +61,10 @@ def evaluate(datalist: Path, output_dir: Path, bundle: Path | None, overwrite: b
     """  # noqa: D301
     with plain_errors(), plain_warnings() as seen:
         say_that_it_loads()
-        from lsms_monai.evaluation import REPORT_FILE
+        from lsms_monai.evaluation import REPORT_FILES
         from lsms_monai.report import output_folder
 
-        if (output_dir / REPORT_FILE).exists() and not overwrite:
-            raise FileExistsError(
-                f"{output_dir} holds an earlier report; choose another --output-dir, or add --overwrite to replace it"
-            )
-        with output_folder(output_dir, overwrite=overwrite) as folder:
+        with output_folder(output_dir, overwrite=overwrite, ours=REPORT_FILES) as folder:
             lines = _evaluate(folder, datalist, bundle or default_bundle(), seen, **options)
         for line in lines:
             click.echo(line)

@@ -6,13 +6,13 @@ from lsms_monai.evaluation.examples import draw_examples, pick_examples
 from lsms_monai.evaluation.listening import Wordings, listen, make_wordings
 from lsms_monai.evaluation.plots import draw_plots, require_matplotlib
 from lsms_monai.evaluation.records import Record
-from lsms_monai.evaluation.report import REPORT_FILE, figure_lines, write_evaluation
+from lsms_monai.evaluation.report import REPORT_FILES, figure_lines, write_evaluation
 from lsms_monai.evaluation.run import evaluate
 from lsms_monai.evaluation.sensitivity import sensitivity, sensitivity_table
 from lsms_monai.evaluation.summary import summarize
 
 __all__ = [
-    "REPORT_FILE",
+    "REPORT_FILES",
     "Case",
     "Record",
     "Wordings",

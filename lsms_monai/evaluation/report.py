@@ -3,6 +3,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from lsms_monai.evaluation.records import Record
 from lsms_monai.evaluation.summary import FIGURES
 
 REPORT_FILE = "report.json"
+REPORT_FILES = re.compile(
+    r"report\.(json|md)|records\.csv|(dice_by_wording|dice_by_size|calibration|(best|median|worst)_\d+)\.png"
+)
 _GROUP_TITLES = {
     "size": "size of the one lesion that is meant",
     "attributes": "number of things that the expression says",

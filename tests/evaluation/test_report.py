@@ -13,6 +13,7 @@ from listeners import AFFINE, EXPRESSIONS, VALUES, Listener, make_case
 from PIL import Image
 
 from lsms_monai.evaluation import (
+    REPORT_FILES,
     draw_examples,
     draw_plots,
     evaluate,
@@ -106,6 +107,7 @@ def test_every_picture_of_the_report_exists(written):
     shown = re.findall(r"^!\[.*\]\((.+)\)$", (folder / "report.md").read_text(), re.MULTILINE)
     assert shown == list(content["pictures"])
     assert {"dice_by_wording.png", "dice_by_size.png", "calibration.png", "best_1.png", "worst_1.png"} <= set(shown)
+    assert all(REPORT_FILES.fullmatch(name) for name in shown)
     for name in shown:
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
