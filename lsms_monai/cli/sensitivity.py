@@ -25,6 +25,7 @@ from lsms_monai.cli.shell import (
 @device_option
 @click.option("--paraphrases", default=6, show_default=True, type=click.IntRange(0), help="Other wordings to ask.")
 @click.option("--seed", default=0, show_default=True, help="Of the paraphrases.")
+@click.option("--overwrite", is_flag=True, help="Replace the JSON file of an earlier run.")
 def sensitivity(
     image: Path,
     expression: str,
@@ -33,6 +34,7 @@ def sensitivity(
     device: str | None,
     paraphrases: int,
     seed: int,
+    overwrite: bool,
 ) -> None:
     """Ask for one EXPRESSION in many wordings: can this answer be trusted?
 
@@ -52,6 +54,8 @@ def sensitivity(
         check_expressions([expression])
         if output is not None and not output.absolute().parent.is_dir():
             raise FileNotFoundError(f"{output.parent} must be an existing folder, got none; make it or choose another")
+        if output is not None and output.exists() and not overwrite:
+            raise FileExistsError(f"{output} exists already; choose another name, or replace it with --overwrite")
         volume, affine = read_image(image)
         predictor = BundlePredictor(bundle or default_bundle(), device)
         content = evaluation.sensitivity(predictor, volume, affine, expression, num_paraphrases=paraphrases, seed=seed)

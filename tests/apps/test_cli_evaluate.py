@@ -65,8 +65,24 @@ def test_an_earlier_report_is_replaced_only_with_overwrite(evaluate):
     assert evaluate().exit_code == 0
     refused = evaluate()
     assert refused.exit_code == 1
-    assert "out holds an earlier report; choose another --output-dir, or add --overwrite" in refused.stderr
+    assert "out holds the results of an earlier run (records.csv); choose another --output-dir" in refused.stderr
     assert evaluate("--overwrite").exit_code == 0
+
+
+def test_a_report_replaces_no_file_of_other_people(evaluate, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "records.csv").write_text("precious")
+    assert evaluate().exit_code == 1
+    assert (tmp_path / "out" / "records.csv").read_text() == "precious"
+
+
+def test_overwriting_a_report_removes_its_pictures_and_leaves_segmentations(evaluate, tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in ("dice_by_size.png", "worst_2.png", "answer.json", "01_the-cyst_seg.nii.gz"):
+        (tmp_path / "out" / name).write_text("old")
+    assert evaluate("--overwrite").exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["01_the-cyst_seg.nii.gz", "answer.json", "records.csv", "report.json", "report.md"]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +106,17 @@ def test_sensitivity_prints_a_table_and_writes_its_figures(stub_bundle, datalist
     for row in content["rows"]:
         assert row["text"] in result.stdout
     assert "Left/right: not checked, the expression names no side" in result.stdout
+
+
+def test_sensitivity_replaces_a_file_only_with_overwrite(stub_bundle, datalist, tmp_path):
+    (tmp_path / "check.json").write_text("precious")
+    ask = ("sensitivity", tmp_path / "ct.nii.gz", DARK, "--bundle", stub_bundle, "-o", tmp_path / "check.json")
+    refused = run(*ask)
+    assert refused.exit_code == 1
+    assert "check.json exists already; choose another name, or replace it with --overwrite" in refused.stderr
+    assert (tmp_path / "check.json").read_text() == "precious"
+    assert run(*ask, "--overwrite").exit_code == 0
+    assert json.loads((tmp_path / "check.json").read_text())["image"]
 
 
 def test_sensitivity_refuses_what_it_cannot_use(stub_bundle, datalist, tmp_path):
