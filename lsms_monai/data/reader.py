@@ -128,7 +128,7 @@ def _load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from nibabel.wrapstruct import WrapStructError
 
     try:
-        nifti = nibabel.Nifti1Image.from_filename(path)
+        nifti = nibabel.load(path)  # NIfTI-1 or NIfTI-2
         array = np.asanyarray(nifti.dataobj)
     except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, WrapStructError, zlib.error) as error:
         raise ValueError(f"{path} must be a NIfTI image that can be read, got: {error}; is the file whole?") from error

@@ -60,6 +60,13 @@ def test_volumes_with_slices_along_another_axis_are_turned_to_axial(order, volum
     np.testing.assert_allclose(affine, lps_affine, atol=1e-5)
 
 
+def test_nifti_2_is_read(volume, oblique_affine, tmp_path):
+    nibabel.save(nibabel.Nifti2Image(volume, oblique_affine), tmp_path / "ct.nii.gz")
+    array, meta = read(tmp_path / "ct.nii.gz")
+    np.testing.assert_array_equal(array, volume)
+    np.testing.assert_allclose(meta["affine"], oblique_affine, atol=1e-5)
+
+
 def test_sheared_nifti_is_read(volume, lps_affine, write):
     lps_affine[1, 2] = 1.3
     np.testing.assert_allclose(read(write("ct.nii.gz", volume, lps_affine))[1]["affine"], lps_affine, atol=1e-6)
