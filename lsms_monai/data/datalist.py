@@ -60,6 +60,7 @@ def training_data(
     section: str,
     datalist: str | Path | None = None,
     *,
+    expression: str = "liver lesion",
     phantom_dir: str | Path = "runs/phantom",
     num_phantoms: int = 1500,
     wording: str = "matched",
@@ -72,6 +73,7 @@ def training_data(
         section: "training", "validation", "test" or any other list of the datalist.
         datalist: JSON file, `dataset_dir/datalist.json` if None; paths in it are relative to `dataset_dir` if that is
             given, to the datalist's folder if not.
+        expression: the words for entries without their own.
         phantom_dir: where the phantoms are kept; made once, whole or not at all.
         num_phantoms: how many phantoms.
         wording: "matched", "shuffled", "empty" or "contradicted", see `reword`.
@@ -85,7 +87,8 @@ def training_data(
         path = _phantom_datalist(Path(phantom_dir), num_phantoms, seed)
     else:
         path = Path(datalist) if datalist is not None else Path(str(dataset_dir)) / "datalist.json"
-    return reword(load_datalist(path, section, base_dir=dataset_dir), wording, seed)
+    entries = load_datalist(path, section, required=(IMAGE, LABEL), base_dir=dataset_dir)
+    return reword([{EXPRESSION: expression, **entry} for entry in entries], wording, seed)
 
 
 def inference_data(

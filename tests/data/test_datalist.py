@@ -113,6 +113,12 @@ def test_own_data_are_found_in_the_folder_or_by_the_datalist(datalist, tmp_path)
     assert training_data(tmp_path, "training") == training_data(None, "training", path) == found
 
 
+def test_entries_without_words_are_trained_with_those_of_the_configuration(datalist, tmp_path):
+    path = datalist(training=[{key: ENTRY[key] for key in ("image", "label")}, ENTRY])
+    entries = training_data(tmp_path, "training", path, expression="liver lesion")
+    assert [entry["expression"] for entry in entries] == ["liver lesion", "the cyst"]
+
+
 def test_phantoms_are_made_once(tmp_path, monkeypatch):
     small = {"num_patients": 4, "shape": (40, 40, 1), "spacing": (8.0, 8.0, 5.0)}
     calls = []
