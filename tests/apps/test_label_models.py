@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
+from dicom import write_series
 from lib.answering import NUM_IMAGES_KEPT, Answering
 from lib.models import NEWEST, SHIPPED, Models
 from stub import AFFINE, scene, write_bundle
@@ -77,6 +79,19 @@ def test_an_image_is_read_again_when_its_file_changes(models, study):
     assert answering.read(study)[0] is first
     save_mask(study, np.ones((3, 4, 5)), AFFINE)
     assert answering.read(study)[0].shape == (3, 4, 5)
+
+
+def test_a_series_is_read_again_when_one_of_its_slices_is_written_anew(models, tmp_path):
+    folder = write_series(tmp_path / "series", scene()[0])
+    answering = Answering(models)
+    before, _ = answering.read(folder)
+    assert answering.read(folder)[0] is before
+    path = sorted(folder.iterdir())[0]
+    data = pydicom.dcmread(path)
+    data.RescaleIntercept = float(data.RescaleIntercept) - 100
+    data.save_as(path)
+    after, _ = answering.read(folder)
+    assert np.count_nonzero(after != before) == before[:, :, 0].size
 
 
 def test_only_the_last_images_stay_in_memory(models, tmp_path):

@@ -55,7 +55,7 @@ class Answering:
 
     def __init__(self, models: Models) -> None:
         self.models = models
-        self._images: OrderedDict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._images: OrderedDict[tuple[str, int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self._image_lock, self._model_lock = threading.Lock(), threading.Lock()
 
     def read(self, path: str | Path) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +71,7 @@ class Answering:
             OSError: if there is no such file, or it cannot be opened.
             ValueError: if it is not one CT whose left and right are known.
         """
-        key = (str(path), Path(path).stat().st_mtime_ns)
+        key = (str(path), *_version(Path(path)))
         with self._image_lock:
             if key not in self._images:
                 reader = CTReader()
@@ -102,3 +102,9 @@ class Answering:
         ours = [str(warning.message) for warning in caught if "lsms_monai" in Path(warning.filename).parts]
         about = {key: predictor.metadata.get(key) for key in ("name", "version")}
         return Reply(image, affine, answers, {**about, "weights": name}, list(dict.fromkeys(ours)))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Changes with a file, or with any file of a folder: how many there are, and when the last one was written."""
+    files = [path, *path.iterdir()] if path.is_dir() else [path]
+    return len(files), max(file.stat().st_mtime_ns for file in files)
