@@ -6,7 +6,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from monai.data.image_reader import ImageReader
@@ -128,7 +128,7 @@ def _load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from nibabel.wrapstruct import WrapStructError
 
     try:
-        nifti = nibabel.load(path)  # NIfTI-1 or NIfTI-2
+        nifti = cast(nibabel.Nifti1Image, nibabel.load(path))  # NIfTI-2 is one too
         array = np.asanyarray(nifti.dataobj)
     except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, WrapStructError, zlib.error) as error:
         raise ValueError(f"{path} must be a NIfTI image that can be read, got: {error}; is the file whole?") from error

@@ -87,12 +87,10 @@ def test_a_datalist_asks_each_image_for_its_own_expressions(tmp_path):
 def test_images_beside_the_folder_of_their_datalist_keep_their_results_in_the_output(tmp_path):
     image = save(tmp_path / "images" / "ct.nii")
     (tmp_path / "lists").mkdir()
-    (tmp_path / "lists" / "list.json").write_text(
-        json.dumps({"test": [{"image": "../images/ct.nii", "expression": DARK}]})
-    )
+    content = {"test": [{"image": "../images/ct.nii", "expression": DARK}]}
+    (tmp_path / "lists" / "list.json").write_text(json.dumps(content))
     (study,) = find_studies(tmp_path / "lists" / "list.json", [])
-    assert study.name == "ct"
-    assert Path(study.image).samefile(image)
+    assert (study.name, Path(study.image).samefile(image)) == ("ct", True)
 
 
 def test_expressions_come_from_one_side(tmp_path):
