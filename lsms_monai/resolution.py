@@ -19,6 +19,10 @@ from lsms_monai.selection import choose, parts
 
 NOT_UNDERSTOOD = "The wording was not understood as a whole; the model read it slice by slice, as it is."
 _EXCEPTION = re.compile(r"(.+?) (?:except(?: for)?|excluding|apart from|other than) (.+)")
+# "(except cysts) in the left lobe": what comes after it belongs to the whole
+_INSERTED = re.compile(
+    r"[(,]\s*(?:all )?(?:except|excluding|apart from|other than|but)\b[^(),]*[),]\s*\w", re.IGNORECASE
+)
 _LESION = rf"\b(?:{ANY_NOUN})\b"
 _ALL_BUT = re.compile(  # "all hypodense but solid lesions" leaves out nothing
     rf"((?:all|every|each)\b.*?{_LESION}.*?|all|everything|every one) but (?!not\b)(the .+|.*?{_LESION}.*)"
@@ -66,7 +70,8 @@ def plan(expression: str) -> Plan:
         ('all lesions in the right lobe',)
     """
     text = normalize(expression)
-    meaning, exception = _with_exception(text) or (parse(expression) if text else None, None)
+    excepted = None if _INSERTED.search(expression) else _with_exception(text)
+    meaning, exception = excepted or (parse(expression) if text else None, None)
     if meaning is None:
         return Plan((text or expression,), None)  # no letter is left of what no Latin script writes
     needed = parts(meaning) + (parts(exception) if exception else [])
@@ -105,6 +110,7 @@ def _with_exception(text: str) -> tuple[Meaning, Meaning] | None:
     if match is None:
         return None
     whole, exception = match.groups()
+    exception = re.sub(r"^those\b", "ones", exception)
     meaning = parse("all lesions" if whole in ("all", "everything", "every one") else whole)
     left_out = parse(exception) or parse(f"{exception} lesion")
     if meaning is None or meaning.near or left_out is None or replace(left_out, count=None).is_class_only:

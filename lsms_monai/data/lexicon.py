@@ -74,6 +74,8 @@ def _add_counts(add: Callable[..., None]) -> None:
     add(say.NEAR.all, ("near", None))
     add(("not", "but not", "outside", "without"), ("not", None))
     add(say.BOTH.all, ("number", 2))
+    add(("of both",), ("total", 2))
+    add(("of all",), ("of", None))
     for number, words in say.NUMBERS.items():
         add(words.all, ("number", number))
         add((f"{word} of" for word in words.all), ("refused", None))

@@ -19,6 +19,7 @@ ABBREVIATIONS = {
     "rhl": "right hepatic lobe", "lhl": "left hepatic lobe", "enh": "enhancing", "calc": "calcification",
     "diam": "diameter", "approx": "approximately", "pt": "patient", "w": "with",
     "subcentimeter": "smaller than 10 mm", "subcentimetre": "smaller than 10 mm",
+    "subcentimetric": "smaller than 10 mm", "hemangiomata": "hemangiomas", "haemangiomata": "haemangiomas",
 }  # fmt: skip
 # Couinaud's segments in the words of the vocabulary; the caudate lobe (I) has none.
 SEGMENTS = {
@@ -35,14 +36,24 @@ _NOT_SLIPS = frozenset(
     "interior exterior smell legion mask passes messes region brighten solidly local vocal hematoma hematomas "
     "haematoma haematomas carcinoid loculated outlying positive sized excluding extending contacting connection "
     "besides among alone casts costs sediment arteries attention diabetes patent shall simply fifty darkness "
-    "brightness".split()
+    "brightness centred carcinoids causal clarified interiors lowers loser".split()
 )
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
 _ONE = r"(?:viii|vii|vi|v|iv|iii|ii|i|[1-8])[ab]?"
 _SEGMENT = re.compile(
-    rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.? ?|s(?=[1-8]))({_ONE})((?: ?(?:/|,|&|-|\+|and|to) ?{_ONE})*)\b(?! ?mm)"
+    rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.?[ -]?|s(?=[1-8]))({_ONE})"
+    rf"((?: ?(?:/|,|&|-|\+|and|to) ?(?:(?:segment|seg) |s)?{_ONE})*)\b(?! ?mm)"
 )
-_NUMBER, _UNIT = r"(?:\d+(?:[.,]\d+)?|\.\d+)", r"(?:cm|centimet(?:er|re)s?|mm|millimet(?:er|re)s?)\b"
+# Segments are told by words that may say less of them; what is denied or left out must be said exactly.
+_DENIED = re.compile(
+    r"\b(?:except|excluding|apart from|other than|all but|everything but)\b"
+    r"|(?:\bnot|n['\u2019]t|\boutside)(?: in| of| within| the)*\s*$"
+)
+# "Please segment 2 cysts" counts.
+_ASKED = re.compile(r"(?:^|\bplease|\byou|\bto)\s*$")
+_RANKS = [word for ranks in (say.SUPERLATIVES, say.COMPARATIVES) for words in ranks.values() for word in words.all]
+_RANKED = re.compile(rf"\s*(?:{'|'.join(_RANKS)})\b")
+_NUMBER, _UNIT = r"(?:\d+(?:[.,]\d+)?|\.\d+)", r"(?:cms?|centimet(?:er|re)s?|mms?|millimet(?:er|re)s?)\b"
 _START = r"(?<![\w.])(?<!\d,)"
 _SIZE = rf"{_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by|\*) ?{_NUMBER}){{0,2}}[ -]?({_UNIT})"
 _LENGTH = re.compile(_START + _SIZE)
@@ -75,14 +86,19 @@ def unknown_words(text: str) -> list[str]:
 
 def _tidy(text: str) -> str:
     """Normalise all but spelling."""
+    text = re.sub(r"(?<=\d)\u00b7(?=\d)", ".", text)  # a decimal point in mid-line
     text = "".join(
         letter for letter in unicodedata.normalize("NFKD", text).lower() if not unicodedata.combining(letter)
     )
     text = re.sub(r"[\u2010-\u2015\u2212_]", "-", " ".join(text.split())).replace("\u00d7", "x")
     text = re.sub(r"[>\u2265]=?", " larger than ", text)
     text = re.sub(r"[<\u2264]=?", " smaller than ", text)
-    text = re.sub(r"\bsub-?centi", "subcenti", text).replace("w/o", "without")
+    text = re.sub(r"\bsub-?cm\b", "subcentimeter", re.sub(r"\bsub-?centi", "subcenti", text)).replace("w/o", "without")
+    text = re.sub(r"\bthan or equal to\b", "than", re.sub(r"\((e?s)\)", r"\1", text))
     text = _LENGTH.sub(_length, _RANGE.sub(r"\1 \2 to ", text))
+    text = re.sub(r"([\d.]+ mm)\s+(?:or|and) (?:larger|bigger|more|greater|above)\b", r" at least \1", text)
+    text = re.sub(r"([\d.]+ mm)\s+(?:or|and) (?:smaller|less|below)\b", r" at most \1", text)
+    text = re.sub(r"\b([rl])\.? (?=(?:hepatic )?lobe\b)", lambda m: {"r": "right ", "l": "left "}[m[1]], text)
     text = re.sub(r"\b(iv|4)a ?(?:/|-|,|&|and) ?(?:iv|4)?b\b", r"\1", text)
     text = _SEGMENT.sub(_segments, text)
     text = re.sub(r"\bnon[ -]?(?=[a-z]{4})", "not ", text)
@@ -104,14 +120,21 @@ def _length(match: re.Match[str]) -> str:
 
 
 def _segments(match: re.Match[str]) -> str:
-    """The words that all named segments share; their numbers if they share none or one is the caudate lobe."""
+    """The words that all named segments share; their numbers if they share no side or are denied."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    is_asked = match.group(1) in "2345" and not match.group(2) and _ASKED.search(before)
+    if is_asked and (before.strip() or _RANKED.match(after)):
+        return match.group()
     names = [_arabic(name) for name in re.findall(_ONE, f"{match.group(1)} {match.group(2)}")]
     if re.search(r"-|\bto\b", match.group(2)) and len(names) == 2:
         first, last = sorted(int(name[0]) for name in names)
         names = [str(number) for number in range(first, last + 1)]
     places = [SEGMENTS.get(name, "").split() for name in names]
     shared = [word for word in (places or [[]])[0] if all(word in place for place in places)]
-    return f" {' '.join(shared)} lobe " if shared else f" segment {' and '.join(names)} "
+    if _DENIED.search(before):
+        return f" segment number {' and '.join(names)} "  # which nothing reads again
+    is_told = {"right", "left"} & set(shared)
+    return f" {' '.join(shared)} lobe " if is_told else f" segment {' and '.join(names)} "
 
 
 def _arabic(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import lsms_monai.data.vocabulary as say
 from lsms_monai.data.lexicon import Concept, lexicon, longest_phrase, words_of
 from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
+from lsms_monai.data.misreadings import denies_in_another_sentence, is_astray, speaks_of_something_else
 from lsms_monai.data.normalization import normalize
 
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d+)?)mm")
@@ -17,22 +18,6 @@ _ATTRIBUTES = _PLACES | {"attenuation"}
 _FIELDS = _ATTRIBUTES | {"rank", "order", "size_mm", "bound", "organ"}
 _CONTEXT = frozenset((*say.CONTEXT, "just"))
 _REFERENTS = frozenset(("noun", "rank", "number", "all", "attenuation", "none", "only"))
-
-# Names of concepts in a row that speak of something else than the lesion.
-_ASTRAY = re.compile(
-    r"""\bin\ (?:noun|attenuation|rank|order|number|all|size_mm)\b  # a nodule in a cyst, within 2 cm of it
-    | noun\b.*\ with\ (?:(?:capsule|attenuation|number)\ )*noun\b  # a mass with peripheral calcification
-    | with\ (?:attenuation\ capsule|capsule\ attenuation)\b  # a mass with a dark center
-    | \b(?:side|depth|capsule|level)\ of\ (?:(?:attenuation|rank|order|number|all)\ )*noun\b  # the edge of the cyst
-    | ^(?!.*\brank\b).*\bnoun\ (?:attenuation\ )?of\ (?:attenuation\ )?noun\b  # the lesions among the cysts
-    | \bnoun\b.*\ number\b | \bview\ number\b  # lesion 2, slice 3
-    | \bview\b.*\ (?:side|depth|capsule|level)\b | \b(?:side|depth|capsule|level)\b.*\ view\b  # left in the image
-    | (?<!noun)(?<!attenuation)(?:^|\ )just\b  # the posterior right next to
-    """,
-    re.VERBOSE,
-)
-# Without the commas of "lesion, 2 cm, deep", which no normalised text has.
-_DISTANCE = re.compile(rf"\b(?:{say.ANY_NOUN}) [\d.,]+[ -]?[a-z]+ (?:deep|under|beneath|below)\b", re.IGNORECASE)
 
 
 def parse(text: str) -> Meaning | None:
@@ -50,21 +35,28 @@ def parse(text: str) -> Meaning | None:
         ... )
         True
     """
-    words = words_of(normalize(text).replace(" mm", "mm"))
+    normalised = normalize(text)
+    words = words_of(normalised.replace(" mm", "mm"))
     if not words:
         return Meaning()
     concepts = _concepts(words)
-    if concepts is None or _DISTANCE.search(text):
+    if concepts is None or speaks_of_something_else(text, normalised):
         return None
     names = [name for name, _ in concepts]
+    if denies_in_another_sentence(text, names):
+        return None
     if "near" not in names:
         return _phrase(concepts)
     at = names.index("near")
     head, there = concepts[:at], concepts[at + 1 :]
     if not any(name in _REFERENTS for name, _ in there):  # "near the capsule"
-        return None if {"near", "organ"} & set(names[at + 1 :]) else _phrase(head + there)
+        said = set(names[at + 1 :])
+        is_beside = "side" in said and not said & (_PLACES - {"side"})  # what is near the left lobe is not in it
+        return None if is_beside or said & {"near", "organ"} else _phrase(head + there)
     meaning, near = _phrase(head), _phrase(there)
-    if meaning is None or near is None or near.is_class_only or near.organ or meaning.plural or meaning.rank:
+    if meaning is None or near is None or meaning.plural or meaning.rank:
+        return None
+    if near.is_class_only or near.organ or near.plural:
         return None
     return Meaning(**{**vars(meaning), "near": near})
 
@@ -93,7 +85,7 @@ def _concepts(words: list[str]) -> list[Concept] | None:
 
 def _phrase(concepts: list[Concept]) -> Meaning | None:
     """Put the concepts of one noun phrase together."""
-    if _ASTRAY.search(" ".join(name for name, _ in concepts)):
+    if is_astray([name for name, _ in concepts]):
         return None
     concepts = _without_needless_denial(_denying([concept for concept in concepts if concept[0] not in _CONTEXT]))
     names = [name for name, _ in concepts]
@@ -112,6 +104,8 @@ def _phrase(concepts: list[Concept]) -> Meaning | None:
             return None
     if ("bound" in said and "size_mm" not in said) or ("order" in said and "rank" not in said):
         return None
+    if "order" in said and "size_mm" in said and "bound" not in said:
+        return None  # "the second largest, 2 cm": the size of that one, or of all that are ranked?
     counted = _counted(concepts, said.get("rank"))
     return None if counted is None or said.get("size_mm", 1) <= 0 else Meaning(**said, **counted)
 
@@ -154,9 +148,11 @@ def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None
     if len(counts) > 1 or (rank is None and "total" in names) or (counts and "noun" in names and not is_plural):
         return None
     count = next(iter(counts), None)
-    if "none" in names or "only" in names:
-        is_odd = count is not None or rank is not None or "all" in names or ("only" in names and is_plural)
-        return None if is_odd else {"count": int("only" in names)}
+    if "none" in names:
+        is_odd = count is not None or rank is not None or "all" in names or "only" in names
+        return None if is_odd else {"count": 0}
+    if "only" in names and rank is None and count is None and not is_plural:  # else it says no more than the rest
+        return None if "all" in names else {"count": 1}
     if rank is None:
         return {"count": count, "plural": is_plural or count is not None or "all" in names}
     is_one_of_many = "of" in names and "noun" in names[names.index("of") :]

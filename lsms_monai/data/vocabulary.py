@@ -160,26 +160,33 @@ EXTRA_WORDS = {
     "hypodense": words("black, hypoattenuated, low dense, poorly enhancing, with low density"),
     "hyperdense": words("white, hyperattenuated, with high density"),
     "cyst": words("watery, fluid"),
-    "rim": words("rim enhancing, peripheral enhancement, rim enhancement, enhancing rim"),
+    "rim": words("rim enhancing, peripheral enhancement, rim enhancement, enhancing rim, enhancing peripherally"),
     "calcified": words("calcium"),
     "anterior": words("front, anteriorly"),
     "posterior": words("back, rear, posteriorly"),
-    "subcapsular": words("capsular, capsule, liver edge, edge, surface, margin, periphery, peripherally"),
+    "subcapsular": words(
+        "capsular, capsule, liver edge, edge, surface, margin, periphery, peripherally,"
+        "under the liver capsule, under the hepatic capsule, under the surface, under the liver surface"
+    ),
     "central": words("center, centre, middle, centrally"),
-    "upper": words("top, dome, diaphragm, subphrenic, superiorly"),
+    "upper": words(
+        "top, dome, diaphragm, subphrenic, superiorly, beneath the dome, under the diaphragm,"
+        "under the hepatic dome, nearest the dome"
+    ),
     "lower": words("bottom, tip, inferiorly"),
 }
 FILLERS = words(
     "found, located, seen, lying, lies, situated, side, sided, part, portion, aspect, section, sector, end, position,"
     "in position, that, which, is, are, there, its, me, please, focal, diameter, in diameter, across, measuring, size,"
-    "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known"
+    "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known, any, this,"
+    "measures, where, identify, locate, detect, can you, could you"
 )
 # Words that say nothing of a lesion by themselves; next to others they tell that those do not speak of it either.
 CONTEXT = {
     "in": words("in, on, at, within, inside, involving"),
     "with": words("with"),
     "liver": words("lobe, lobes, lobar, liver, hepatic, hemiliver, parenchyma, organ, patient, both lobes, either lobe,"
-                   "whole liver, entire liver"),
+                   "whole liver, entire liver, both hepatic lobes, either hepatic lobe, bilobar"),
     "view": words("image, slice, scan"),
 }  # fmt: skip
 EXTRA_BOUNDS = {"over": words("at least, more than, bigger than"), "under": words("at most, up to")}
