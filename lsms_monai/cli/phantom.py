@@ -16,10 +16,11 @@ from lsms_monai.cli.shell import plain_errors, plain_warnings
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same images.")
 @click.option("--volumes", is_flag=True, help="Small volumes of 24 slices instead of single slices.")
 def phantom(out: Path, patients: int, seed: int, volumes: bool) -> None:
-    """Write artificial abdominal CTs with known liver lesions into the new folder OUT.
+    """Write artificial CTs with known liver lesions into the new folder OUT.
 
     Each has up to five lesions, their true masks, and expressions that name some of them: enough to try the program
-    and to train on without any patient's data.
+    and to train on without any patient's data. A third of the single slices show chest, pelvis or thighs and no lesion;
+    volumes always show the liver.
 
     \b
     Example:

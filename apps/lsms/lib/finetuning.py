@@ -177,6 +177,8 @@ def finetune(
                 "start_weights": str(start / "models" / "model.pt"),
                 "pretrained_text": False,
                 "batch_size": min(8, len(datalist["training"])),
+                "batch_dice": False,  # the two are for random weights, and would now draw lesions wider
+                "foreground_weight": 1.0,
                 **({} if device is None else {"device": f"$torch.device('{torch.device(device)}')"}),
                 **(overrides or {}),
             },
