@@ -10,6 +10,7 @@ from lsms_monai.answer import Lesion, axial_axis, measure_lesion
 
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
 KEEP_RATE = 0.8  # a component whose score is below this part of the best one's is dropped
+FLATTEST = 1 / 3  # height of a component, as a part of its width, from which nothing is taken off its score
 FLOOR = 0.05  # probabilities below it count as none
 MAX_COMPONENTS = 200  # the surest ones are measured: more would be noise
 
@@ -62,9 +63,9 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
     on one slice stays one lesion. Nothing is smoothed away: on slices of 5 mm a small lesion has one slice only.
 
     The score is the highest probability under a Gaussian of 1 mm in the slice: about the probability itself from 5 mm
-    on, half of it for a speck of 2.4 mm. As lesions are about as high as wide, a component lower than half its width
-    loses in proportion, unless it leaves the volume above or below. Components below `KEEP_RATE` of the best score are
-    dropped.
+    on, half of it for a speck of 2.4 mm. As lesions are about as high as wide, a component lower than a third of its
+    width loses in proportion, unless it leaves the volume above or below. Components below `KEEP_RATE` of the best
+    score are dropped.
 
     Args:
         probability: (W, H, D), 0..1.
@@ -121,7 +122,7 @@ def _bridge(probability: np.ndarray, axis: int) -> np.ndarray:
 def _height_factor(lesion: Lesion, slices: slice, num_slices: int, step_mm: float) -> float:
     if slices.start == 0 or slices.stop == num_slices:
         return 1.0
-    return min(1.0, 2 * (slices.stop - slices.start) * step_mm / lesion.longest_axial_diameter_mm)
+    return min(1.0, (slices.stop - slices.start) * step_mm / (FLATTEST * lesion.longest_axial_diameter_mm))
 
 
 def _round_mm(inside: np.ndarray, affine: np.ndarray, axis: int) -> float:
