@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring the table of knobs in the model card up to date with the configurations; the meanings in it are kept."""
 
+import argparse
 import json
 import re
 import sys
@@ -40,6 +41,7 @@ def update(card: str) -> str:
 
 def main() -> None:
     """Update the model card of this checkout."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     MODEL_CARD.write_text(update(MODEL_CARD.read_text()))
     sys.stdout.write(f"{MODEL_CARD} is up to date\n")
 
