@@ -57,7 +57,7 @@ class Answer:
         mask: bool (W, H, D), on the voxels of the input.
         lesions: the components of the mask, largest volume first; specks are among them.
         probability: float32 (W, H, D) of what the network was asked, before the resolution; None when not asked for.
-        duration_s: seconds spent on this expression, without what expressions share.
+        duration_s: seconds spent on this expression, with its part of what expressions share.
         existence: 0..1, how sure it is that the expression has a target; below the bundle's threshold the mask is
             empty.
         resolution: one sentence: how the answer of the network became this mask.

@@ -106,8 +106,8 @@ class BundlePredictor:
             sample = _run(self._prepare_image, {IMAGE: _as_loaded(image, affine)})
             sample[IMAGE] = sample[IMAGE].to(self.device)
             depth = sample[IMAGE].shape[-1]
-            rounds = len(texts) + (self.inferer.search is not None and depth > 1)  # a single slice is not searched
-            with _slices_reported(self.network, progress, rounds * depth):
+            searches = -(-len(texts) // TEXTS_AT_A_TIME) if self.inferer.search is not None and depth > 1 else 0
+            with _slices_reported(self.network, progress, (len(texts) + searches) * depth):
                 for first in range(0, len(texts), TEXTS_AT_A_TIME):
                     group = texts[first : first + TEXTS_AT_A_TIME]
                     start = time.perf_counter()

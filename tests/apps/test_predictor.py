@@ -236,13 +236,14 @@ def test_the_real_configuration_answers_in_the_inputs_geometry_and_reads_the_wor
 
 
 def test_progress_counts_a_search_where_there_is_one(untrained_bundle):
-    def total(num_slices):
+    predictor = BundlePredictor(untrained_bundle, "cpu")
+
+    def total(num_slices, expressions=(DARK,)):
         seen = set()
-        image = scene()[0][..., :num_slices]
-        BundlePredictor(untrained_bundle, "cpu").predict(
-            image, AFFINE, [DARK], progress=lambda *done: seen.add(done[1])
-        )
+        predictor.predict(scene()[0][..., :num_slices], AFFINE, expressions, progress=lambda *done: seen.add(done[1]))
         return seen
 
     assert total(1) == {1}  # a slice is not searched
     assert total(2) == {4}
+    many = [f"{DARK} {letter}" for letter in "abcdefghijklmnopq"]
+    assert total(2, many) == {2 * (len(many) + 2)}  # each group of texts searches
