@@ -99,7 +99,7 @@ def liver_cases(
         seen = outlines.get(slice_name)
         known = None if seen is None else seen.label_map(image.shape)[..., None]
         variants = [(f"liver_{slice_name}_{copy}", "liver", None) for copy in range(copies)]
-        variants = variants if section == "training" else variants[:1]
+        variants = variants[:1] if section == "validation" else variants
         for copy, (name, source, number) in enumerate(
             [*variants, *([(f"real_{slice_name}", REAL, 0)] if seen is not None else [])]
         ):

@@ -64,7 +64,7 @@ def write_training_set(
         num_phantoms: number of phantoms that are one slice.
         num_volumes: number of phantoms that are a volume, of which some slices are taken, for training alone.
         livers_dir: folder with `ID_img.png` and `ID_lab.png`, ID the patient, then "_": real livers; left out if None.
-        copies: syntheses of each real slice; of each slice for validation and test, one at most.
+        copies: syntheses of each real slice; of each slice for validation, one at most.
         outlines: file of the lesions that people have seen in these slices (see `read_outlines`). A slice that they
             have looked at is taken as it is, too, source `REAL`; where they saw nothing, nothing is. Without the file
             it is unknown whether a dark or bright part of a liver is a lesion.

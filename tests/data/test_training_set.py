@@ -44,6 +44,16 @@ def test_every_source_stands_in_every_section_and_no_patient_in_two(datalist):
         assert {entry["study_id"] for entry in entries} == {"phantom", "liver", "negative"}
 
 
+def test_slices_for_validation_are_drawn_upon_once_and_all_others_as_often_as_asked(datalist):
+    copies = {
+        section: {
+            entry["image"][-len("0.nii.gz")] for entry in load_datalist(datalist, section) if "liver_" in entry["image"]
+        }
+        for section in SPLIT
+    }
+    assert copies == {"training": {"0", "1"}, "validation": {"0"}, "test": {"0", "1"}}
+
+
 def test_each_entry_names_lesions_that_its_label_map_has(datalist):
     for entry in load_datalist(datalist, "training"):
         labels = np.asarray(nibabel.load(entry["label"]).dataobj)
