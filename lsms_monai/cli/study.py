@@ -86,15 +86,20 @@ def is_finished(study: Study, output_dir: Path, model: dict[str, Any]) -> bool:
     """Tell whether a study was answered by an earlier run: the same image, expressions and model.
 
     Raises:
-        FileExistsError: if its folder holds another answer.
+        FileExistsError: if its folder holds another answer, or one that cannot be read.
     """
     from lsms_monai.report import ANSWER_FILE
 
     path = output_dir / study.name / ANSWER_FILE
     if not path.is_file():
         return False
-    content = json.loads(path.read_text(encoding="utf-8"))
-    answered = [answer["expression"] for answer in content.get("answers", [])]
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        answered = [answer["expression"] for answer in content.get("answers", [])]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileExistsError(
+            f"{path} must be an answer that lsms batch wrote, got other content; add --overwrite to replace it"
+        ) from error
     if (content.get("image"), content.get("model"), answered) == (study.image, model, list(study.expressions)):
         return True
     raise FileExistsError(

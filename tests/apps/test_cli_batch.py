@@ -120,24 +120,6 @@ def test_a_study_is_finished_when_its_answer_is_there(tmp_path, stub_bundle):
     np.testing.assert_array_equal(mask, scene()[1]["dark"])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": {}},
-        {"model": {**MODEL, "weights_sha256": "1"}},
-        {"image": "b.nii"},
-        {"answers": [{"expression": BRIGHT}]},
-        None,
-    ],
-)
-def test_the_answer_to_something_else_is_not_taken_for_this_one(tmp_path, change):
-    content = {"image": "a.nii", "model": MODEL, "answers": [{"expression": DARK}]}
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "answer.json").write_text(json.dumps({} if change is None else {**content, **change}))
-    with pytest.raises(FileExistsError, match="a holds the answer to another image, model or expressions; choose"):
-        is_finished(Study("a", "a.nii", (DARK,)), tmp_path, MODEL)
-
-
 def test_warnings_of_a_study_stand_in_its_answer(tmp_path, stub_bundle, capsys):
     (study,) = find_studies(save(tmp_path / "a.nii"), ["the glowing lesion"])
     segment_study(study, tmp_path / "out", stub_bundle, "cpu")
