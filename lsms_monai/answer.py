@@ -9,11 +9,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
+
+from lsms_monai.data.diameter import longest_diameter
 
 SPECK_DIAMETER_MM = 3.0  # a component shorter than this is counted as a speck, never removed
-_EDGE_MIDPOINTS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, -0.5], [0.0, 0.5]])
 _DIGITS = {"volume_ml": 3, "longest_axial_diameter_mm": 1, "mean_hu": 1, "centroid_mm": 1, "confidence": 3}
 
 
@@ -167,10 +166,9 @@ def measure_lesion(
     hu = image[inside]
     hu = hu[np.isfinite(hu)]
     centroid = affine[:3, :3] @ (_centre(inside) + start) + affine[:3, 3]
-    planes = (inside.take(k, axis=axis) for k in range(num_slices))
     return Lesion(
         volume_ml=float(np.count_nonzero(inside) * abs(np.linalg.det(affine[:3, :3])) / 1000.0),
-        longest_axial_diameter_mm=max(_diameter_mm(plane, affine[:3, plane_axes]) for plane in planes),
+        longest_axial_diameter_mm=longest_diameter(np.moveaxis(inside, axis, 2), affine[:3, plane_axes]),
         mean_hu=float(hu.mean(dtype=np.float64)) if hu.size else None,
         centroid_mm=(float(centroid[0]), float(centroid[1]), float(centroid[2])),
         slice_range=(int(start[axis]), int(start[axis]) + num_slices - 1),
@@ -182,20 +180,6 @@ def _centre(inside: np.ndarray) -> np.ndarray:
     """Mean index along each axis, from the projections: no list of the voxels of a large component is made."""
     projections = [np.count_nonzero(inside, axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
     return np.array([np.average(np.arange(len(counts)), weights=counts) for counts in projections])
-
-
-def _diameter_mm(plane: np.ndarray, steps_mm: np.ndarray) -> float:
-    """Longest distance inside one slice (I, J) whose voxel steps are the columns of a 3x2 matrix in mm."""
-    rows = np.flatnonzero(plane.any(axis=1))
-    if rows.size == 0:
-        return 0.0
-    first = plane[rows].argmax(axis=1)
-    last = plane.shape[1] - 1 - plane[rows, ::-1].argmax(axis=1)
-    ends = np.concatenate([np.stack([rows, first], axis=1), np.stack([rows, last], axis=1)])
-    corners = (ends[:, None] + _EDGE_MIDPOINTS).reshape(-1, 2)
-    # an orthonormal basis of the slice: distances stay true when the two steps are unequal or not perpendicular
-    points_mm = corners @ np.linalg.qr(steps_mm)[1].T
-    return float(pdist(points_mm[ConvexHull(points_mm).vertices]).max())
 
 
 def _round(value: Any, digits: int | None) -> Any:

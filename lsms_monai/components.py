@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from lsms_monai.answer import Lesion, axial_axis, measure_lesion
+from lsms_monai.data.diameter import round_diameter
 
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
 KEEP_RATE = 0.8  # a component whose score is below this part of the best one's is dropped
@@ -128,7 +129,7 @@ def _height_factor(lesion: Lesion, slices: slice, num_slices: int, step_mm: floa
 def _round_mm(inside: np.ndarray, affine: np.ndarray, axis: int) -> float:
     across, along = (a for a in range(3) if a != axis)
     pixel_mm2 = float(np.linalg.norm(np.cross(affine[:3, across], affine[:3, along])))
-    return 2 * float(np.sqrt(np.count_nonzero(inside, axis=(across, along)).max() * pixel_mm2 / np.pi))
+    return round_diameter(np.moveaxis(inside, axis, 2), pixel_mm2)
 
 
 def _core_hu(inside: np.ndarray, image: np.ndarray, axis: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from lsms_monai.data.diameter import longest_diameter, round_diameter
 from lsms_monai.data.geometry import check_same_shape, to_lps
 from lsms_monai.data.meaning import HU_MARGIN, LesionAttributes
 from lsms_monai.data.placing import Place, Scan, places
@@ -87,7 +88,8 @@ def instance_map(labels: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     voxels = np.bincount(components.ravel())[1:]
     order = np.argsort(-voxels, kind="stable")
     boxes = enumerate(ndimage.find_objects(components), start=1)
-    is_speck = np.array([_diameter(components[box] == i, spacing) < SPECK_MM for i, box in boxes])
+    pixel_mm2 = float(spacing[0] * spacing[1])
+    is_speck = np.array([round_diameter(components[box] == i, pixel_mm2) < SPECK_MM for i, box in boxes])
     values = np.arange(1, number + 1)
     values[values >= UNKNOWN_VALUE] += 1
     table = np.zeros(number + 1, np.uint16)
@@ -129,12 +131,6 @@ def _scan(image: np.ndarray, labels: np.ndarray, affine: np.ndarray, organ: np.n
     if organ is not None:
         organ = (to_lps(np.atleast_3d(organ), affine)[0] > 0) | ((labels > 0) & (labels != UNKNOWN_VALUE))
     return Scan(image, labels, organ, turned, in_mm)
-
-
-def _diameter(lesion: np.ndarray, spacing: np.ndarray) -> float:
-    """Diameter of the circle with the area of the largest axial section."""
-    area = float(np.count_nonzero(lesion, axis=(0, 1)).max()) * spacing[0] * spacing[1]
-    return 2 * float(np.sqrt(area / np.pi))
 
 
 def _parenchyma_hu(scan: Scan, boxes: list[tuple[slice, ...]]) -> float:
@@ -186,13 +182,15 @@ def _describe(value: int, box: tuple[slice, ...], scan: Scan, parenchyma_hu: flo
     lesion = scan.labels[box] == value
     kind, hu = _kind(scan.image[box], lesion, scan.spacing, parenchyma_hu)
     voxel = np.argwhere(lesion).mean(axis=0) + [part.start for part in box]
+    pixel = scan.spacing[:2] if scan.in_mm else np.ones(2)
     x, y, z = (scan.affine[:3, :3] @ voxel + scan.affine[:3, 3]).round(1).tolist()
     return LesionAttributes(
         value=value,
         side=place.side,
         kind=kind,
         hu=round(hu, 1),
-        diameter_mm=round(_diameter(lesion, scan.spacing if scan.in_mm else np.ones(3)), 1),
+        diameter_mm=round(round_diameter(lesion, float(pixel.prod())), 1),
+        longest_mm=round(longest_diameter(lesion, np.diag((*pixel, 1.0))[:, :2]), 1),
         centroid_mm=(x, y, z),
         depth=place.depth,
         capsule=place.capsule,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 from lsms_monai.data.anatomy import LIVER, Anatomy
 from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.body import Grid
+from lsms_monai.data.diameter import longest_diameter, round_diameter
 from lsms_monai.data.meaning import LesionAttributes
 from lsms_monai.data.painting import REACH, Appearance, draw_appearance, paint
 from lsms_monai.data.placing import capsule_word, depth_word, level_word
@@ -93,7 +95,7 @@ class Liver:
         )
         side = "left" if lobe_mm.min() > self.lobe_margin_mm / 2 else None
         depth = float(depth_mm.mean()) / max(float(np.ptp(self.body.depth_mm[self.mask])), 1.0)
-        area_mm2 = float(mask.sum(axis=(0, 1)).max()) * self.spacing[0] * self.spacing[1]
+        pixel_mm = self.spacing[:2]
         centre = [
             float(axis.ravel()[part][i].mean()) for axis, part, i in zip(self.grid, box, mask.nonzero(), strict=True)
         ]
@@ -102,7 +104,8 @@ class Liver:
             side="right" if lobe_mm.max() < -self.lobe_margin_mm / 2 else side,
             kind=kind,
             hu=round(hu, 1),
-            diameter_mm=round(2 * float(np.sqrt(area_mm2 / np.pi)), 1),
+            diameter_mm=round(round_diameter(mask, math.prod(pixel_mm)), 1),
+            longest_mm=round(longest_diameter(mask, np.diag((*pixel_mm, 1.0))[:, :2]), 1),
             centroid_mm=(-round(centre[0], 1), -round(centre[1], 1), round(centre[2], 1)),
             depth=depth_word(depth),
             capsule=capsule_word(float(edge_mm.min())),

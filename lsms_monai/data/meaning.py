@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 SIZE_MARGIN = 1.5  # a lesion is the larger one only if its diameter is this many times the next
 HU_MARGIN = 15.0  # and the darker one only by this much
@@ -48,6 +49,7 @@ class LesionAttributes:
         depth: "anterior" or "posterior" part of the liver.
         capsule: "subcapsular" or "central".
         level: "upper" (under the dome) or "lower" part of the liver; volumes only.
+        longest_mm: longest distance inside an axial section, as a ruler measures it; `diameter_mm` if None.
     """
 
     value: int
@@ -59,6 +61,12 @@ class LesionAttributes:
     depth: str | None = None
     capsule: str | None = None
     level: str | None = None
+    longest_mm: float | None = None
+
+    @property
+    def diameters_mm(self) -> tuple[float, float]:
+        """What people call its size: what both say alike is clear."""
+        return self.diameter_mm, self.diameter_mm if self.longest_mm is None else self.longest_mm
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,8 @@ class Meaning:
             sure, unsure = ATTENUATIONS[self.attenuation]
             truths["attenuation"] = None if lesion.kind in unsure else lesion.kind in sure
         if self.size_mm is not None:
-            truths["size"] = _fits_size(lesion.diameter_mm, self.size_mm, self.bound)
+            answers = {_fits_size(diameter, self.size_mm, self.bound) for diameter in lesion.diameters_mm}
+            truths["size"] = answers.pop() if len(answers) == 1 else None
         if self.negated is not None and truths[self.negated] is not None:
             truths[self.negated] = not truths[self.negated]
         if False in truths.values():
@@ -167,8 +176,8 @@ class Meaning:
         by_size = self.rank in ("largest", "smallest")
         downward = self.rank in ("largest", "brightest")
         ranked = sorted(fitting, key=lambda x: x.diameter_mm if by_size else x.hu, reverse=downward)
-        borders = [(ranked[i - 1], ranked[i]) for i in (start, stop) if 0 < i < len(ranked)]
-        return _values(ranked[start:stop]) if all(_apart(*pair, by_size) for pair in borders) else None
+        borders = [*product(ranked[:start], ranked[start:stop]), *product(ranked[start:stop], ranked[stop:])]
+        return _values(ranked[start:stop]) if all(_apart(*pair, by_size, downward) for pair in borders) else None
 
     def _nearest(self, fitting: list[LesionAttributes], lesions: Sequence[LesionAttributes]) -> tuple[int, ...] | None:
         """The fitting lesion nearest to the neighbour, if it leads by the margin."""
@@ -187,12 +196,14 @@ def _values(lesions: Sequence[LesionAttributes]) -> tuple[int, ...]:
     return tuple(sorted(lesion.value for lesion in lesions))
 
 
-def _apart(first: LesionAttributes, second: LesionAttributes, by_size: bool) -> bool:
-    """Whether two neighbours in a rank differ by the margin."""
+def _apart(first: LesionAttributes, second: LesionAttributes, by_size: bool, downward: bool) -> bool:
+    """Whether two lesions in the order of a rank differ by the margin."""
+    high, low = (first, second) if downward else (second, first)
     if by_size:
-        small, large = sorted((first.diameter_mm, second.diameter_mm))
-        return large >= SIZE_MARGIN * small
-    return abs(first.hu - second.hu) >= HU_MARGIN
+        return all(
+            large >= SIZE_MARGIN * small for large, small in zip(high.diameters_mm, low.diameters_mm, strict=True)
+        )
+    return high.hu - low.hu >= HU_MARGIN
 
 
 def _fits_size(diameter_mm: float, size_mm: float, bound: str | None) -> bool | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One row for each image, expression and wording: all figures of a report are made of these."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from lsms_monai.answer import Answer
+from lsms_monai.data.diameter import round_diameter
 from lsms_monai.evaluation.cases import Case
 from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, PATIENT_ID
 from lsms_monai.metrics import mask_sizes, scores_of_sizes, surface_scores
@@ -148,7 +149,7 @@ def make_record(
         num_slices=case.image.shape[2],
         num_lesions=len(case.values),
         num_targets=len(values),
-        diameter_mm=_diameter_mm(truth, case.spacing_mm) if len(values) == 1 else float("nan"),
+        diameter_mm=round_diameter(truth, math.prod(case.spacing_mm[:2])) if len(values) == 1 else float("nan"),
         intersection=intersection,
         mask_voxels=mask_voxels,
         label_voxels=label_voxels,
@@ -162,11 +163,6 @@ def make_record(
         lesions=_judged_lesions(answer, case, truth) if is_matched else (),
         duration_s=answer.duration_s,
     )
-
-
-def _diameter_mm(truth: np.ndarray, spacing_mm: Sequence[float]) -> float:
-    area_mm2 = float(truth.sum(axis=(0, 1)).max()) * spacing_mm[0] * spacing_mm[1]
-    return float(2 * np.sqrt(area_mm2 / np.pi))
 
 
 def _best_overlap(mask: np.ndarray, case: Case) -> int:

@@ -174,3 +174,19 @@ def test_without_lesions_every_expression_means_nothing(meaning):
 def test_a_slice_is_asked_only_what_it_can_tell(meaning, part, needs_volume):
     assert meaning.slice_part() == part
     assert meaning.needs_volume == needs_volume
+
+
+def test_a_size_is_clear_where_the_round_and_the_longest_diameter_say_the_same():
+    long, disc, small = (
+        LesionAttributes(value, "right", "hypodense", 50.0, mean, (0.0, 0.0, 0.0), longest_mm=longest)
+        for value, mean, longest in [(1, 28.6, 59.3), (2, 44.0, 45.0), (3, 10.0, 12.0)]
+    )
+    largest, smallest = Meaning(rank="largest"), Meaning(rank="smallest")
+    assert largest.resolve([long, disc, small]) is None
+    assert largest.resolve([disc, small]) == (2,)
+    assert smallest.resolve([long, disc, small]) == (3,)
+    assert Meaning(rank="largest", count=2).resolve([long, disc, small]) == (1, 2)
+    assert Meaning(size_mm=40.0, bound="under").resolve([long]) is None
+    assert Meaning(size_mm=20.0, bound="over").resolve([long]) == (1,)
+    assert Meaning(size_mm=28.0).resolve([long]) is None
+    assert Meaning(size_mm=44.0).resolve([disc]) == (2,)
