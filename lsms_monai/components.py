@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from lsms_monai.answer import Lesion, axial_axis, measure_lesion
+from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.diameter import round_diameter
 
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
@@ -82,12 +83,12 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
     sizes_mm = np.linalg.norm(affine[:3, :3], axis=0)
     bridged = _bridge(probability[outer], axis)
     sigma = [0.0 if a == axis else CORE_MM / size for a, size in enumerate(sizes_mm)]
-    core = ndimage.gaussian_filter(bridged, sigma, truncate=3, mode="constant")
+    certainty = ndimage.gaussian_filter(bridged, sigma, truncate=3, mode="constant")
     labels, number = ndimage.label(bridged >= threshold, structure=np.ones((3, 3, 3)))
     if number == 0:
-        return Components([], float(core.max()), probability.shape)
+        return Components([], float(certainty.max()), probability.shape)
     boxes = ndimage.find_objects(labels)
-    certainties = np.array([core[box][labels[box] == value].max() for value, box in enumerate(boxes, start=1)])
+    certainties = np.array([certainty[box][labels[box] == value].max() for value, box in enumerate(boxes, start=1)])
     found, best = [], 0.0
     for index in np.argsort(-certainties, kind="stable")[:MAX_COMPONENTS]:
         if certainties[index] < KEEP_RATE * best:  # no score is higher than the certainty
@@ -133,8 +134,7 @@ def _round_mm(inside: np.ndarray, affine: np.ndarray, axis: int) -> float:
 
 
 def _core_hu(inside: np.ndarray, image: np.ndarray, axis: int) -> float:
-    """Mean HU of the voxels deeper in their slice than 0.4 of the deepest one, as in the lesions' attributes."""
-    depth = np.stack([ndimage.distance_transform_edt(np.pad(plane, 1)) for plane in np.moveaxis(inside, axis, 0)])
-    core = np.moveaxis(depth[:, 1:-1, 1:-1], 0, axis) >= 0.4 * depth.max()
-    hu = image[core & np.isfinite(image)]
+    """Mean HU of the inner part, as in the lesions' attributes."""
+    hu = np.moveaxis(image, axis, 2)[core(depth_in_slice(np.moveaxis(inside, axis, 2)))]
+    hu = hu[np.isfinite(hu)]
     return float(hu.mean(dtype=np.float64)) if hu.size else float("nan")
