@@ -113,7 +113,9 @@ def _with_exception(text: str) -> tuple[Meaning, Meaning] | None:
     exception = re.sub(r"^those\b", "ones", exception)
     meaning = parse("all lesions" if whole in ("all", "everything", "every one") else whole)
     left_out = parse(exception) or parse(f"{exception} lesion")
-    if meaning is None or meaning.near or left_out is None or replace(left_out, count=None).is_class_only:
+    if meaning is None or left_out is None or replace(left_out, count=None).is_class_only:
+        return None
+    if meaning.near or meaning.count == 0:  # "no lesion but the cyst" is the cyst, if there is no other lesion
         return None
     return meaning, left_out
 

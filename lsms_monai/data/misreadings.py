@@ -37,6 +37,7 @@ _AS_WRITTEN = re.compile(
     rf"""\b{_NOUN}\ (?:(?:which|that|is|lies|are|located|lying|situated|seen|found|just|about|less\ than)\ )*
         [\d.,]+[ -]?[a-z]+\ (?:just\ )?(?:deep|under|beneath|below)\b  # a lesion 2 cm under the dome; not "2 cm, deep"
     | ^\s*\d+[.)]\s  # the number of an item in a list
+    | ^(?!.*\b(?:liver|hepatic)\b).*\b(?:upper|middle|lower)\ lobes?\b  # of the lung
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -45,7 +46,6 @@ _NORMALISED = re.compile(
     rf"""\bthere\ (?:is|are|was|were)\ not\b | \b(?:liver|lobe)\ without\b  # denies a lesion, and names none
     | \b(?:centrally|peripherally)\ (?!enhancing\b)(?:{_KIND})\b  # dark in its center, not in that of the liver
     | \b(?!enhancing\b)(?:{_KIND})\ (?:centrally|peripherally)\b(?!\ located)
-    | \bright\ middle\ lobe\b  # of the lung
     | \b(?:part|portion|aspect|end|section)\ of\ (?:(?!liver|lobe|hepatic|right|left|patient)\w+\ )*{_NOUN}\b
     | \btip\ of\ (?:the\ )?left\b | \binvolving\ both\b
     """,

@@ -91,6 +91,7 @@ def _tidy(text: str) -> str:
         letter for letter in unicodedata.normalize("NFKD", text).lower() if not unicodedata.combining(letter)
     )
     text = re.sub(r"[\u2010-\u2015\u2212_]", "-", " ".join(text.split())).replace("\u00d7", "x")
+    text = re.sub(r"^(?:findings?|impression|conclusion): ?", "", text)  # of a report: a heading
     text = re.sub(r"[>\u2265]=?", " larger than ", text)
     text = re.sub(r"[<\u2264]=?", " smaller than ", text)
     text = re.sub(r"\bsub-?cm\b", "subcentimeter", re.sub(r"\bsub-?centi", "subcenti", text)).replace("w/o", "without")

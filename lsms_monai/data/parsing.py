@@ -144,7 +144,8 @@ def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None
     """Whether one is meant, how many, or all."""
     names = [name for name, _ in concepts]
     counts = {value for name, value in concepts if name == "number"}  # "the larger of the two" asks for one
-    is_plural = any(value for name, value in concepts if name == "noun")
+    nouns = [value for name, value in concepts if name == "noun"]
+    is_plural = any(nouns[-1:] if names[0] == "of" else nouns)  # "of the lesions, the one in the left lobe"
     if len(counts) > 1 or (rank is None and "total" in names) or (counts and "noun" in names and not is_plural):
         return None
     count = next(iter(counts), None)

@@ -163,7 +163,8 @@ class _Speaker:
         where = meaning.side
         if where and details and self.chance(0.5):
             detail = " ".join(details if self.chance(0.5) else details[::-1])
-            where, details = self.pick(say.DETAILED).format(detail=detail, side=where), []
+            form = say.DETAILED.known[0] if meaning.level else self.pick(say.DETAILED)  # a "right upper lobe" breathes
+            where, details = form.format(detail=detail, side=where), []
         for detail in [*details, *([meaning.capsule] if meaning.capsule else [])]:
             if self.chance(0.5):
                 before.append(self.pick(say.ADJECTIVES[detail]))

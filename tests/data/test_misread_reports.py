@@ -55,6 +55,9 @@ CYST = Meaning(attenuation="cyst")
         "lesion next to both cysts",
         "cyst at the tip of the left lobe",
         "right middle lobe nodule",
+        "right lower lobe nodule",
+        "calcified granuloma left lower lobe",
+        "solid nodule, right upper lobe",
         "mass involving both lobes",
         # an item of a list, and words that only look like ours
         "3. hypodense lesions in the right lobe",
@@ -95,6 +98,10 @@ def test_what_would_be_misread_is_not_understood(text):
         ("lesion(s) of 2 cms", Meaning(size_mm=20.0, plural=True)),
         ("sub-cm lesion", Meaning(size_mm=10.0, bound="under")),
         ("lesion measures 2 cm", Meaning(size_mm=20.0)),
+        ("FINDINGS: cyst in left lobe", Meaning("left", "cyst")),
+        ("Impression: two cysts", Meaning(attenuation="cyst", plural=True, count=2)),
+        ("of the lesions, the one in the left lobe", Meaning("left")),
+        ("among the cysts, the ones in the left lobe", Meaning("left", "cyst", plural=True)),
         ("haemangiomata", Meaning(attenuation="solid", plural=True)),
     ],
 )
@@ -113,3 +120,8 @@ def test_an_exception_may_be_those_of_a_place():
     asked = plan("all lesions excluding those in the left lobe")
     assert (asked.meaning, asked.exception) == (Meaning(plural=True), Meaning("left", plural=True))
     assert plan("all lesions except the one in segment 4").meaning is None
+
+
+@pytest.mark.parametrize("text", ["no cyst except the one in the left lobe", "no lesion other than the cyst"])
+def test_what_is_left_of_a_denial_is_not_denied(text):
+    assert plan(text).meaning is None
