@@ -29,6 +29,9 @@ from lsms_monai.cli.shell import plain_errors, plain_warnings
 @click.option(
     "--section", default="training", show_default=True, help="List of the datalist: training, validation, test."
 )
+@click.option(
+    "--patient", metavar="ID", help="Whose CT it is; the name of the image with its folder unless given, as in p1/ct."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier datalist.")
 def describe(
     image: Path,
@@ -40,6 +43,7 @@ def describe(
     slices: bool,
     seed: int,
     section: str,
+    patient: str | None,
     overwrite: bool,
 ) -> None:
     """Write expressions for the lesions of a CT whose outlines are known.
@@ -68,6 +72,7 @@ def describe(
             slices=slices,
             seed=seed,
             section=section,
+            patient_id=patient,
             overwrite=overwrite,
         )
         for entry in entries[:10]:

@@ -93,7 +93,7 @@ def _evaluate(
 
     if not no_plots:
         evaluation.require_matplotlib()
-    groups = evaluation.group_entries(load_datalist(datalist, section), limit, seed)
+    groups = evaluation.group_entries(load_datalist(datalist, section, must_exist=not skip_broken), limit, seed)
     predictor = BundlePredictor(bundle, device)
     with progress_bar("Asking about images") as progress:
         records, skipped = evaluation.evaluate(

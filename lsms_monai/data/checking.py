@@ -17,7 +17,7 @@ from lsms_monai.data.description import is_picture, read_aligned
 from lsms_monai.data.label_map import WRITE_AS_1, check_lesions_known
 from lsms_monai.data.meaning import LesionAttributes, Meaning
 from lsms_monai.data.parsing import parse
-from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, SLICE_INDEX, UNKNOWN_VALUE
+from lsms_monai.keys import EXPRESSION, IMAGE, LABEL, LABEL_VALUE, ORGAN, SLICE_INDEX, UNKNOWN_VALUE
 
 SHADES = ("cyst", "rim", "solid", "solid hypodense")  # of dark lesions
 
@@ -60,9 +60,10 @@ def check_datalist(path: str | Path) -> Check:
         check.num_entries += 1
         try:
             checked = checked_entry(entry, path.parent.absolute(), (IMAGE, LABEL, EXPRESSION))
-            key = f"{checked[IMAGE]}\n{checked[LABEL]}"
+            files = [checked[key] for key in (IMAGE, LABEL, ORGAN) if key in checked]
+            key = "\n".join(files)
             if key not in worlds:
-                worlds = {key: _World(checked[IMAGE], checked[LABEL])}  # one at a time: volumes are large
+                worlds = {key: _World(*files)}  # one at a time: volumes are large
             _check_entry(checked, worlds[key], check)
         except (ValueError, OSError) as error:
             check.problems.append(f"{place}: {error}")
@@ -72,8 +73,9 @@ def check_datalist(path: str | Path) -> Check:
 class _World:
     """One image and its lesions, as a volume and as slices."""
 
-    def __init__(self, image: str, label: str) -> None:
-        self.image, (self.labels,), self.affine = read_aligned(image, label)
+    def __init__(self, image: str, label: str, organ: str | None = None) -> None:
+        self.image, (self.labels, *others), self.affine = read_aligned(image, label, *([organ] if organ else []))
+        self.organ = others[0] if others else None
         self.in_mm = not is_picture(image)
         self._lesions: dict[int | None, list[LesionAttributes]] = {}
 
@@ -92,7 +94,10 @@ class _World:
         """Attributes of the lesions there."""
         if index not in self._lesions:
             part = self.part(index)
-            self._lesions[index] = describe_lesions(self.image[part], self.labels[part], self.affine, in_mm=self.in_mm)
+            organ = None if self.organ is None else self.organ[part]
+            self._lesions[index] = describe_lesions(
+                self.image[part], self.labels[part], self.affine, organ, in_mm=self.in_mm
+            )
         return self._lesions[index]
 
 

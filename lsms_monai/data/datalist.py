@@ -22,6 +22,7 @@ def load_datalist(
     *,
     required: Sequence[str] = (IMAGE, LABEL, EXPRESSION),
     base_dir: str | Path | None = None,
+    must_exist: bool = True,
 ) -> list[Entry]:
     """Read and check one section of a JSON datalist.
 
@@ -30,6 +31,7 @@ def load_datalist(
         section: the list to return.
         required: keys that every entry must have.
         base_dir: folder to which paths of images and labels are relative; the datalist's own if None.
+        must_exist: whether a file that is not there is an error.
 
     Returns:
         Entries with absolute paths; `label_value` is a list of int where it is given.
@@ -49,7 +51,7 @@ def load_datalist(
     entries = []
     for number, entry in enumerate(sections[section]):
         try:
-            entries.append(checked_entry(entry, folder, required))
+            entries.append(checked_entry(entry, folder, required, must_exist=must_exist))
         except ValueError as error:
             raise ValueError(f'{path}, section "{section}", entry {number}: {error}') from None
     return entries
@@ -165,17 +167,17 @@ def read_sections(path: Path) -> dict[str, list]:
 
 
 def _check_patients(path: Path, sections: dict[str, list]) -> None:
-    """Refuse a patient in two sections: the splits would leak."""
-    seen: dict[str, tuple[str, int]] = {}
+    """Refuse a patient, or an image of nobody knows whom, in two sections: the splits would leak."""
+    seen: dict[tuple[str, str], tuple[str, int]] = {}
     for section, entries in sections.items():
         for number, entry in enumerate(entries):
-            patient = str(entry[PATIENT_ID]) if isinstance(entry, dict) and PATIENT_ID in entry else None
-            if patient is None:
+            key = next((key for key in (PATIENT_ID, IMAGE) if isinstance(entry, dict) and key in entry), None)
+            if key is None:
                 continue
-            first, first_number = seen.setdefault(patient, (section, number))
+            first, first_number = seen.setdefault((key, str(entry[key])), (section, number))
             if first != section:
                 raise ValueError(
-                    f'{path}: {PATIENT_ID} "{patient}" must stand in one section, got "{first}" (entry {first_number}) '
+                    f'{path}: {key} "{entry[key]}" must stand in one section, got "{first}" (entry {first_number}) '
                     f'and "{section}" (entry {number}); keep all images of a patient together'
                 )
 
@@ -198,13 +200,14 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def checked_entry(entry: object, folder: Path, required: Sequence[str]) -> Entry:
+def checked_entry(entry: object, folder: Path, required: Sequence[str], *, must_exist: bool = True) -> Entry:
     """Check one entry by itself.
 
     Args:
         entry: what the list holds.
         folder: to which its paths are relative.
         required: keys that it must have.
+        must_exist: whether a file that is not there is an error.
 
     Returns:
         The entry with absolute paths.
@@ -229,7 +232,7 @@ def checked_entry(entry: object, folder: Path, required: Sequence[str]) -> Entry
     for key in _PATHS:
         if key in entry:
             checked[key] = str(folder / entry[key])
-            if not Path(checked[key]).exists():
+            if must_exist and not Path(checked[key]).exists():
                 raise ValueError(f'"{key}" must exist, got {checked[key]}; paths are relative to {folder}')
     if PATIENT_ID in checked:
         checked[PATIENT_ID] = str(checked[PATIENT_ID])

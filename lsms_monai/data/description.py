@@ -65,6 +65,7 @@ def describe_files(
     slices: bool = False,
     seed: int = 0,
     section: str = "training",
+    patient_id: str | None = None,
     overwrite: bool = False,
 ) -> list[dict[str, Any]]:
     """Write a datalist of expressions for one CT and its lesion mask.
@@ -79,6 +80,7 @@ def describe_files(
         slices: speak of each axial slice by itself.
         seed: of the expressions.
         section: list of the datalist.
+        patient_id: name of the patient; that of the image with its folder if None, as in "p1/ct".
         overwrite: replace an earlier datalist.
 
     Returns:
@@ -107,10 +109,11 @@ def describe_files(
             slices=slices,
             in_mm=not is_picture(image),
         )
-        name = image.name.split(".")[0]
+        name = image.name if image.is_dir() else image.name.removesuffix(".gz").rsplit(".", 1)[0]
         is_same = np.array_equal(labels, given)
         written = draft.path_of(label) if is_same else draft.write_map(f"{name}_lesions", labels, affine)
-        files = {IMAGE: draft.path_of(image), LABEL: written, PATIENT_ID: name}
+        files = {IMAGE: draft.path_of(image), LABEL: written}
+        files[PATIENT_ID] = patient_id or f"{image.absolute().parent.name}/{name}"
         draft.sections[section] = [{**files, **entry} for entry in entries]
     return draft.sections[section]
 
@@ -192,7 +195,10 @@ def _lesions_and_organ(given: np.ndarray, lesion_value: int | None, path: Path) 
     if lesion_value is not None:
         if lesion_value not in values:
             raise ValueError(f"{path} must hold the lesion value {lesion_value}, got {sorted(values)[:10]}")
-        return given == lesion_value, given > 0 if len(values) > 1 else None
+        lesions = (given == lesion_value).astype(np.uint8)
+        if lesion_value != UNKNOWN_VALUE:
+            lesions[given == UNKNOWN_VALUE] = UNKNOWN_VALUE
+        return lesions, given > 0 if len(values) > 1 else None
     check_lesions_known(str(path), given, f"say so with --lesion-value {UNKNOWN_VALUE}")
     value = _surrounding(given)
     if value is not None:

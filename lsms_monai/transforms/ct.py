@@ -143,9 +143,10 @@ class ResampleKeysd(Spacingd):
 class SelectTargetd(Transform):
     """Say for each voxel of a label map what it is to the expression: a code of `lsms_monai.keys`.
 
-    The sample's "label_value" (an int or a list of ints; absent means every lesion) says which lesions are meant. The
-    value 255 of the label map marks voxels of which nothing is known. The sample's "organ", a mask of the organ that
-    holds the lesions, is merged into the label.
+    The sample's "label_value" (an int or a list of ints; absent means every lesion) says which lesions are meant; each
+    has to be on the slice that "slice_index" names, if the sample has one. The value 255 of the label map marks voxels
+    of which nothing is known. The sample's "organ", a mask of the organ that holds the lesions, is merged into the
+    label.
 
     Args:
         label_key: label map (1, ...), integers; becomes 1 on the meant lesions, 2 on the others, 3 where nothing is
@@ -171,7 +172,7 @@ class SelectTargetd(Transform):
         unknown, elsewhere = label == UNKNOWN_VALUE, label == 0
         # Taken out, since MONAI's Spacingd takes every key that begins with "label_" for meta data of the label.
         values = result.pop(LABEL_VALUE, None)
-        meant = (label > 0) & ~unknown if values is None else self._meant(label, values)
+        meant = (label > 0) & ~unknown if values is None else self._meant(label, values, result.get(SLICE_INDEX))
         code = torch.full_like(label, NOT_MEANT, dtype=torch.float32)
         code[elsewhere] = NO_LESION
         organ = result.pop(ORGAN, None)
@@ -184,12 +185,14 @@ class SelectTargetd(Transform):
         result[self.label_key] = code
         return result
 
-    def _meant(self, label: torch.Tensor, values: int | Sequence[int]) -> torch.Tensor:
+    def _meant(self, label: torch.Tensor, values: int | Sequence[int], index: int | None) -> torch.Tensor:
         wanted = torch.as_tensor(values, dtype=label.dtype).reshape(-1)
-        present = [int(value) for value in torch.unique(label) if value != UNKNOWN_VALUE]
+        part = label if index is None else label[..., index : index + 1]
+        present = [int(value) for value in torch.unique(part) if value != UNKNOWN_VALUE]
         missing = [int(value) for value in wanted if value < 1 or value not in present]
         if missing:
-            raise ValueError(f"label_value must be 1 or more and in the label, got {missing}; it holds {present}")
+            where = "the label" if index is None else f"slice {index} of the label"
+            raise ValueError(f"label_value must be 1 or more and in {where}, got {missing}; it holds {present}")
         return torch.isin(label, wanted)
 
 

@@ -27,7 +27,8 @@ def datalist(tmp_path):
     nib.save(nib.Nifti1Image(label.astype(np.uint8), AFFINE), tmp_path / "label.nii.gz")
     files = {"image": "ct.nii.gz", "label": "label.nii.gz"}
     entries = [{**files, "expression": text, "label_value": [n]} for n, text in ((1, DARK), (2, BRIGHT))]
-    (tmp_path / "datalist.json").write_text(json.dumps({"test": entries, "validation": entries[:1]}))
+    validation = [{**entries[0], "patient_id": "another"}]
+    (tmp_path / "datalist.json").write_text(json.dumps({"test": entries, "validation": validation}))
     return tmp_path / "datalist.json"
 
 
@@ -83,6 +84,18 @@ def test_overwriting_a_report_removes_its_pictures_and_leaves_segmentations(eval
     assert evaluate("--overwrite").exit_code == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["01_the-cyst_seg.nii.gz", "answer.json", "records.csv", "report.json", "report.md"]
+
+
+def test_an_image_that_is_not_there_is_skipped_on_request(evaluate, datalist, tmp_path):
+    content = json.loads(datalist.read_text())
+    content["test"].append({**content["test"][0], "image": "gone.nii.gz"})
+    datalist.write_text(json.dumps(content))
+    assert 'entry 2: "image" must exist' in evaluate().stderr
+    result = evaluate("--skip-broken")
+    assert result.exit_code == 0
+    assert "Left out: 1 images" in result.output
+    (reason,) = json.loads((tmp_path / "out" / "report.json").read_text())["skipped"]
+    assert "gone.nii.gz" in str(reason)
 
 
 @pytest.mark.parametrize(

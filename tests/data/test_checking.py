@@ -54,7 +54,7 @@ def test_right_entries_pass(entry, check):
         ({"expression": "the cyst", "label_value": 2}, '"the cyst" matches nothing, label_value says [2]'),
         ({"expression": "the largest lesion", "label_value": 2}, 'lesion" matches [1], label_value says [2]'),
         ({"expression": "all lesions", "label_value": 2}, 'lesions" matches [1, 2], label_value says [2]'),
-        ({"expression": "the nodule under 5 cm", "label_value": 2}, "matches [1, 2], label_value says [2]"),
+        ({"expression": "the nodule under 6 cm", "label_value": 2}, "matches [1, 2], label_value says [2]"),
         ({"expression": "the lesion", "label_value": 3}, "label_value must be in the label, got [3]; it holds [1, 2]"),
         (
             {"expression": "the lesion", "label_value": 1, "slice_index": 3},
@@ -69,6 +69,21 @@ def test_wrong_entries_are_named(entry, message, check):
     (problem,) = check({"expression": "all lesions"}, entry).problems
     assert problem.startswith('section "training", entry 1: ')
     assert message in problem
+
+
+def test_what_a_place_in_the_organ_says_is_judged_by_the_mask_of_the_organ(check, tmp_path):
+    organ = np.zeros((90, 72, 4), np.uint8)
+    organ[10:70, 10:60] = 1
+    nibabel.save(nibabel.Nifti1Image(organ, np.diag((-4.0, -4.0, 5.0, 1.0))), tmp_path / "liver.nii.gz")
+    right, wrong = (
+        {"expression": f"the {capsule} lesion in the right lobe", "label_value": 1}
+        for capsule in ("central", "subcapsular")
+    )
+    assert check(right, wrong).num_undecided == 2
+    found = check({**right, "organ": "liver.nii.gz"}, {**wrong, "organ": "liver.nii.gz"})
+    assert found.num_undecided == 0
+    (problem,) = found.problems
+    assert 'entry 1: expression "the subcapsular lesion in the right lobe" matches' in problem
 
 
 def test_a_label_that_cannot_be_read_is_named(check, tmp_path):

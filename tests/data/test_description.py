@@ -112,7 +112,7 @@ def test_a_lesion_of_25_hu_is_called_neither_cyst_nor_solid():
 def test_an_instance_map_is_used_as_it_is(files, tmp_path):
     entries = describe_files(*files[:2], tmp_path / "list.json", organ=files[2])
     assert {entry["label"] for entry in entries} == {"lesions.nii.gz"}
-    assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == "ct"
+    assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == f"{tmp_path.name}/ct"
     assert not (tmp_path / "list_files").exists()
 
 
@@ -137,6 +137,25 @@ def test_a_label_that_holds_the_organ_too_needs_the_value_of_the_lesions(files, 
     describe_files(files[0], both, tmp_path / "list.json", lesion_value=2)
     written = tmp_path / "list_files" / "ct_lesions.nii.gz"
     np.testing.assert_array_equal(read_aligned(files[0], written)[1][0], labels)
+
+
+def test_what_nobody_knows_stays_unknown_beside_the_value_of_the_lesions(files, write, tmp_path):
+    _, labels, liver = scene()
+    both = np.where(labels > 0, 2, liver).astype(np.uint8)
+    both[labels == 2] = 255
+    describe_files(files[0], write(both), tmp_path / "list.json", lesion_value=2)
+    written = read_aligned(files[0], tmp_path / "list_files" / "ct_lesions.nii.gz")[1][0]
+    np.testing.assert_array_equal(written, np.where(labels == 2, 255, labels))
+
+
+def test_images_named_alike_are_of_patients_named_by_their_folder(files, tmp_path):
+    (tmp_path / "P.2").mkdir()
+    for path in files[:2]:
+        shutil.copy(path, tmp_path / "P.2" / path.name)
+    describe_files(*(tmp_path / "P.2" / path.name for path in files[:2]), tmp_path / "list.json")
+    assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == "P.2/ct"
+    describe_files(*files[:2], tmp_path / "list.json", patient_id="P2", overwrite=True)
+    assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == "P2"
 
 
 def test_a_mask_of_255_is_not_taken_for_unknown(files, write, tmp_path):

@@ -126,6 +126,13 @@ def test_a_value_that_does_not_occur_is_refused(label, value, missing):
         SelectTargetd()({"label": label, "label_value": value})
 
 
+def test_a_value_that_another_slice_holds_is_refused(label):
+    sample = {"label": torch.where(label == 4, 0, label).index_fill(-1, torch.tensor(0), 4), "label_value": 4}
+    assert (SelectTargetd()({**sample, "slice_index": 0})["label"] == MEANT).any()
+    with pytest.raises(ValueError, match=r"in slice 3 of the label, got \[4\]; it holds \[0"):
+        SelectTargetd()({**sample, "slice_index": 3})
+
+
 def test_label_and_image_of_different_shape_are_refused(image, label):
     message = r"label and image must have the same shape, got \(7, 11, 4\) and \(7, 11, 5\); resample it"
     with pytest.raises(ValueError, match=message):

@@ -33,7 +33,8 @@ def csv_cases(place: str | Path) -> list[Case]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if columns are missing or unknown, a split is unknown, or only some rows have one.
+        ValueError: if columns are missing or unknown, a row has more cells than columns, a split is unknown, or only
+            some rows have one.
     """
     path = _table(Path(place))
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -50,7 +51,14 @@ def csv_cases(place: str | Path) -> list[Case]:
                 f"{missing} missing, {unknown} not known"
             )
         reader.fieldnames = columns
-        rows = [(reader.line_num, {key: (row[key] or "").strip() for key in columns}) for row in reader]
+        rows = []
+        for row in reader:
+            if any(row.get("", ())):
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: a row must have {len(columns)} cells, got more; put quotes "
+                    f'around a text that holds "{delimiter}"'
+                )
+            rows.append((reader.line_num, {key: (row[key] or "").strip() for key in columns}))
     groups: dict[tuple[str, str, str], list[tuple[int, dict[str, str]]]] = {}
     for line, row in rows:
         split = _split(path, line, row)

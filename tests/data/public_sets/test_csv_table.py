@@ -66,6 +66,7 @@ def test_a_wrong_row_is_named(extra, message, table, out):
     ("rows", "message"),
     [
         ([("image", "label", "caption")], r"must have the columns .*\['expression'\] missing, \['caption'\] not known"),
+        ([HEADER, (*ROW, " in the left lobe")], r'line 2: a row must have 3 cells, got more; put quotes .* holds ","'),
         ([(*HEADER, "split"), (*ROW, "dev")], 'line 2: split must be one of .* got "dev"'),
         (
             [(*HEADER, "split"), (*ROW, "test"), (*ROW, "")],
