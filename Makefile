@@ -125,9 +125,10 @@ weights: $(VENV)/.train ## train weights as those released, in two steps
 		--without-liver $(DATA)/totalsegmentator_example/example_ct.nii.gz 40 58 --spacing 1.6
 	test -f $(WEIGHTS)/start/done || $(TRAIN) --output_dir $(WEIGHTS)/start $(call resume,$(WEIGHTS)/start)
 	touch $(WEIGHTS)/start/done
-	$(TRAIN) --output_dir $(WEIGHTS)/end $(call resume,$(WEIGHTS)/end) --start_weights $(WEIGHTS)/start/model.pt \
+	test -f $(WEIGHTS)/end/done || $(TRAIN) --output_dir $(WEIGHTS)/end $(call resume,$(WEIGHTS)/end) --start_weights $(WEIGHTS)/start/model.pt \
 		--epochs 13 --epoch_length 160 --batch_dice False --foreground_weight 1.0 --background_weight 0.25 \
 		--learning_rate 0.001 --mirror_prob 0.3 "--train#random_transforms#1#prob" 0.4
+	touch $(WEIGHTS)/end/done
 	$(BIN)/python -c "from lsms_monai.weights import save_compact; \
 		save_compact('$(WEIGHTS)/end/model.pt', '$(WEIGHTS)/model.pt')"
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network as files that other programs run; each is checked against PyTorch before it is kept."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,7 +207,7 @@ def _check(
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Give another name to write under; the file takes its own when the block ends without an error."""
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f"{path.stem}.partial{os.getpid()}{path.suffix}")  # two may export at once
     try:
         yield partial
         partial.replace(path)

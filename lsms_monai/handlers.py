@@ -4,6 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader, IgniteMetricHandler
@@ -35,7 +36,8 @@ class ReferringScores(IgniteMetricHandler):
 def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | Path) -> None:
     """Go on from the newest ``checkpoint_epoch=*.pt`` of a training, with its best metric and its best weights.
 
-    The learning rate follows the schedule as it is now: more epochs than before stretch it.
+    A file that was cut off when the training was killed is passed over. The learning rate follows the schedule as it
+    is now: more epochs than before stretch it.
 
     Args:
         trainer: the trainer, not yet run.
@@ -44,12 +46,17 @@ def resume_training(trainer: Engine, state: Mapping[str, Any], directory: str | 
 
     Raises:
         FileNotFoundError: if there is none to resume from.
+        ValueError: if the training has reached its last epoch.
     """
-    found = sorted(Path(directory).glob("checkpoint_epoch=*.pt"), key=lambda path: int(path.stem.split("=")[1]))
-    if not found:
+    whole = [path for path in Path(directory).glob("checkpoint_epoch=*.pt") if is_zipfile(path)]
+    if not whole:
         raise FileNotFoundError(f"a checkpoint is required to resume, none in {directory}; start with --resume False")
+    newest = max(whole, key=lambda path: int(path.stem.split("=")[1]))
     scheduler = state.get("lr_scheduler")
     planned = {name: getattr(scheduler, name) for name in ("warmup_steps", "t_total") if hasattr(scheduler, name)}
-    CheckpointLoader(load_path=str(found[-1]), load_dict=dict(state), map_location="cpu")(trainer)  # type: ignore[arg-type]
+    CheckpointLoader(load_path=str(newest), load_dict=dict(state), map_location="cpu")(trainer)  # type: ignore[arg-type]
     if scheduler is not None:  # its state holds the plan of the checkpoint, which had perhaps other epochs
         vars(scheduler).update(planned)
+    last = trainer.state.max_epochs
+    if last is not None and trainer.state.epoch >= last:  # Ignite would begin again, at a rate past its schedule
+        raise ValueError(f"the training in {directory} has reached its {last} epochs; give more --epochs to go on")

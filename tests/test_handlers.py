@@ -28,6 +28,25 @@ def test_a_training_resumes_from_the_newest_checkpoint(tmp_path):
     assert network.weight.item() == 10
 
 
+def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
+    network = torch.nn.Linear(1, 1, bias=False)
+    for epoch in (1, 2):
+        torch.save({"network": {"weight": torch.tensor([[float(epoch)]])}}, tmp_path / f"checkpoint_epoch={epoch}.pt")
+    whole = (tmp_path / "checkpoint_epoch=2.pt").read_bytes()
+    (tmp_path / "checkpoint_epoch=2.pt").write_bytes(whole[: len(whole) // 2])
+    resume_training(Engine(lambda engine, batch: None), {"network": network}, tmp_path)
+    assert network.weight.item() == 1
+
+
+def test_a_training_at_its_end_is_not_begun_again(tmp_path):
+    before, after = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    before.run([0, 1], max_epochs=2)
+    torch.save({"trainer": before.state_dict()}, tmp_path / "checkpoint_epoch=2.pt")
+    after.state.max_epochs = 2
+    with pytest.raises(ValueError, match="has reached its 2 epochs; give more --epochs to go on"):
+        resume_training(after, {"trainer": after}, tmp_path)
+
+
 def test_a_training_with_more_epochs_than_before_resumes_on_its_new_schedule(tmp_path):
     def schedule(steps):
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)

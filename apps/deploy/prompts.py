@@ -22,23 +22,22 @@ def read_prompts(folder: Path, given: Sequence[str] = ()) -> dict[str, Any]:
             line), then the file.
 
     Returns:
-        "prompts", and "series" where the file names one.
+        "prompts", and "series" where the file names one, whatever gives the expressions.
 
     Raises:
         ValueError: if there are none, or the file does not say what it should.
     """
-    if given:
-        return {"prompts": list(given)}
-    lines = [line for line in os.environ.get(PROMPTS_VARIABLE, "").splitlines() if line.strip()]
-    if lines:
-        return {"prompts": lines}
     path = folder / PROMPTS_FILE
-    if not path.is_file():
+    content = _read_file(path) if path.is_file() else {}
+    lines = [line for line in os.environ.get(PROMPTS_VARIABLE, "").splitlines() if line.strip()]
+    if given or lines:
+        return {**content, "prompts": list(given) or lines}
+    if not content:
         raise ValueError(
             f"at least one expression is required, got no --prompt, no {PROMPTS_VARIABLE} and no {path}; "
             f"write for example {_EXAMPLE} into {PROMPTS_FILE}"
         )
-    return _read_file(path)
+    return content
 
 
 def _read_file(path: Path) -> dict[str, Any]:

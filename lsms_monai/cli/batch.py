@@ -22,6 +22,8 @@ from lsms_monai.cli.shell import (
 )
 from lsms_monai.cli.study import Study, find_studies, is_finished, model_of, segment_study
 
+LOCK_FILE = ".lsms-batch.lock"
+
 
 @click.command()
 @click.argument("studies", type=click.Path(path_type=Path))
@@ -81,12 +83,29 @@ def batch(
         if len(jobs) > len(todo):
             click.echo(f"{len(jobs) - len(todo)} of {len(jobs)} studies have an answer already")
         how = {"bundle": bundle, "device": device, "model": model}
-        failed = _run(todo, output_dir.absolute(), how, workers, scheduler) if todo else {}
+        with _alone(output_dir):
+            failed = _run(todo, output_dir.absolute(), how, workers, scheduler) if todo else {}
         click.echo(f"{len(todo) - len(failed)} studies answered, {len(failed)} failed: {output_dir}")
         for name, reason in failed.items():
             click.echo(f"Failed: {name}: {reason}", err=True)
         if failed:
             raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _alone(output_dir: Path) -> Iterator[None]:
+    """Keep a second command out of the folder of results."""
+    from filelock import FileLock, Timeout
+
+    output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(output_dir / LOCK_FILE, timeout=0):
+            yield
+    except Timeout:
+        raise BlockingIOError(
+            f"one lsms batch at a time may write into {output_dir}, another one does; wait for it, or give that one "
+            "more --workers"
+        ) from None
 
 
 def _run(
@@ -118,7 +137,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         with Client(**where) as client:
             yield client
         return
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    threads = str(max(1, _num_cores() // workers))
     saturation = {"distributed.scheduler.worker-saturation": 1.0}  # a worker holds the study in hand and no other
     with (
         dask.config.set(saturation),
@@ -134,6 +153,11 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _num_cores() -> int:
+    """Cores that this process may use, fewer than the machine has in a job of SLURM."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _model(bundle: Path) -> dict[str, Any]:

@@ -48,9 +48,11 @@ def export(format_name: str, expressions: tuple[str, ...], output_dir: Path | No
     with plain_errors(), plain_warnings():
         say_that_it_loads()
         from lsms_monai import exports
+        from lsms_monai.predictor import check_expressions
 
         bundle = bundle or default_bundle()
         folder = output_dir or bundle / "models"
+        expressions = tuple(check_expressions(expressions)) if expressions else ()
         write = {"onnx": exports.export_onnx, "onnx-split": exports.export_split_onnx, "pt2": exports.export_pt2}
         network, prepare_text, samples, about = read_parts(bundle)
         folder.mkdir(parents=True, exist_ok=True)

@@ -130,7 +130,9 @@ def segment_study(
         shutil.rmtree(left_over)
     folder.mkdir(parents=True, exist_ok=True)
     with plain_warnings(quiet=True) as seen, output_folder(folder, overwrite=True) as staging:
-        predictor, answering = _predictor(bundle, device)
+        predictor, answering = _predictor(bundle, device, _stamp(bundle))
+        if model is not None and answering != model:
+            raise ValueError(f"{bundle} has changed since lsms batch began, got another model; run the command again")
         volume, affine = read_image(Path(study.image))
         start = time.perf_counter()
         answers = ask(predictor, volume, affine, study.expressions)
@@ -160,16 +162,23 @@ def ask(
 
 
 def model_of(metadata: dict[str, Any], bundle: Path) -> dict[str, Any]:
-    """What `answer.json` says of the model; weights trained anew are another one."""
+    """What `answer.json` says of the model; weights trained anew or another configuration are another one."""
     from lsms_monai.onnx_network import WEIGHTS_KEY, weights_hash
 
     named = {key: metadata.get(key) for key in ("name", "version")}
     weights = {WEIGHTS_KEY: weights_hash(bundle / "models" / "model.pt")}
-    return {**named, **weights, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__}
+    config = {"inference_sha256": weights_hash(bundle / "configs" / "inference.json")}
+    return {**named, **weights, **config, "bundle": str(bundle), "lsms_monai": lsms_monai.__version__}
+
+
+def _stamp(bundle: Path) -> tuple[int, ...]:
+    """Changes with weights and configuration, which a worker that outlives them has to read again."""
+    stats = [(bundle / name).stat() for name in ("models/model.pt", "configs/inference.json")]
+    return tuple(value for stat in stats for value in (stat.st_mtime_ns, stat.st_size))
 
 
 @lru_cache(maxsize=1)
-def _predictor(bundle: Path, device: str | None) -> tuple[Any, dict[str, Any]]:
+def _predictor(bundle: Path, device: str | None, stamp: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
     """The model, and what is said of it."""
     from lsms_monai.predictor import BundlePredictor
 

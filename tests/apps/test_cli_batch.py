@@ -14,9 +14,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from stub import AFFINE, config, scene, transform, write_bundle
 
 from lsms_monai.cli import main
+from lsms_monai.cli.batch import LOCK_FILE
 from lsms_monai.cli.study import Study, find_studies, is_finished, segment_study
 from lsms_monai.report import ANSWER_FILE
 
@@ -109,7 +111,14 @@ def test_two_images_never_share_a_folder(tmp_path):
 def test_a_study_is_finished_when_its_answer_is_there(tmp_path, stub_bundle):
     (study,) = find_studies(save(tmp_path / "ct" / "a.nii"), [DARK])
     weights = hashlib.sha256((stub_bundle / "models" / "model.pt").read_bytes()).hexdigest()
-    model = {**MODEL, "weights_sha256": weights, "bundle": str(stub_bundle), "lsms_monai": "0.1.0"}
+    config = hashlib.sha256((stub_bundle / "configs" / "inference.json").read_bytes()).hexdigest()
+    model = {
+        **MODEL,
+        "weights_sha256": weights,
+        "inference_sha256": config,
+        "bundle": str(stub_bundle),
+        "lsms_monai": "0.1.0",
+    }
     (tmp_path / "out" / "a" / ".lsms-killed").mkdir(parents=True)
     assert not is_finished(study, tmp_path / "out", model)
     segment_study(study, tmp_path / "out", stub_bundle, "cpu")
@@ -126,6 +135,15 @@ def test_warnings_of_a_study_stand_in_its_answer(tmp_path, stub_bundle, capsys):
     warnings = json.loads((tmp_path / "out" / "a" / "answer.json").read_text())["warnings"]
     assert warnings == ["“the glowing lesion” has words that the model does not know: glowing"]
     assert capsys.readouterr().err == ""
+
+
+def test_a_second_command_keeps_out_of_the_results(tmp_path, stub_bundle):
+    save(tmp_path / "ct" / "a.nii")
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / LOCK_FILE):
+        result = run(tmp_path / "ct", DARK, "-o", tmp_path / "out", "--bundle", stub_bundle)
+    assert "one lsms batch at a time may write into" in error_of(result)
+    assert not (tmp_path / "out" / "a").exists()
 
 
 def test_without_dask_the_remedy_is_named(tmp_path, stub_bundle, monkeypatch):

@@ -75,7 +75,12 @@ def inference_router(app: MONAILabelApp) -> APIRouter:
         elif not image and not session_id:
             raise HTTPException(400, "a request must name a study (?image=ID) or send a file, got neither")
         parameters = json.dumps(parameters)
-        return run_inference(background_tasks, model, image, session_id, parameters, None, None, output)
+        try:
+            return run_inference(background_tasks, model, image, session_id, parameters, None, None, output)
+        except Exception:
+            if file is not None:  # background tasks follow an answer, not an error
+                app.sessions().remove_session(session_id)
+            raise
 
     return router
 
