@@ -11,7 +11,8 @@ from lsms_monai.data.attributes import core, depth_in_slice
 from lsms_monai.data.diameter import round_diameter
 
 CORE_MM = 1.0  # standard deviation of the Gaussian that finds the surest place of a component
-KEEP_RATE = 0.8  # a component whose score is below this part of the best one's is dropped
+KEEP_RATE = 0.8  # a component whose score is below this part of the best one's is not one of "all"
+WEAK_RATE = 0.6  # nor, on a single slice below this part, one of those of which a rank, size or neighbour tells one
 FLATTEST = 1 / 3  # height of a component, as a part of its width, from which nothing is taken off its score
 FLOOR = 0.05  # probabilities below it count as none
 MAX_COMPONENTS = 200  # the surest ones are measured: more would be noise
@@ -48,7 +49,7 @@ class Components:
     """What the network has answered to one text.
 
     Args:
-        items: the components, best score first.
+        items: the components, best score first, from `KEEP_RATE` of the best score on, on a single slice `WEAK_RATE`.
         best: score of the best one; where there is none, of what came nearest to being one.
         shape: of the volume.
     """
@@ -56,6 +57,11 @@ class Components:
     items: list[Component]
     best: float
     shape: tuple[int, ...]
+
+    @property
+    def sure(self) -> list[Component]:
+        """Those that are marked where all are meant: from `KEEP_RATE` of the best score on."""
+        return [component for component in self.items if component.score >= KEEP_RATE * self.best]
 
 
 def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarray, threshold: float) -> Components:
@@ -67,7 +73,8 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
     The score is the highest probability under a Gaussian of 1 mm in the slice: about the probability itself from 5 mm
     on, half of it for a speck of 2.4 mm. As lesions are about as high as wide, a component lower than a third of its
     width loses in proportion, unless it leaves the volume above or below. Components below `KEEP_RATE` of the best
-    score are dropped.
+    score are dropped: many slices have many false foci. On a single slice those down to `WEAK_RATE` are kept, as the
+    smallest lesion is often the least sure one.
 
     Args:
         probability: (W, H, D), 0..1.
@@ -90,8 +97,9 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
     boxes = ndimage.find_objects(labels)
     certainties = np.array([certainty[box][labels[box] == value].max() for value, box in enumerate(boxes, start=1)])
     found, best = [], 0.0
+    keep_rate = WEAK_RATE if probability.shape[axis] == 1 else KEEP_RATE
     for index in np.argsort(-certainties, kind="stable")[:MAX_COMPONENTS]:
-        if certainties[index] < KEEP_RATE * best:  # no score is higher than the certainty
+        if certainties[index] < keep_rate * best:  # no score is higher than the certainty
             break
         box = tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(outer, boxes[index], strict=True))
         inside = labels[boxes[index]] == index + 1
@@ -100,7 +108,7 @@ def find_components(probability: np.ndarray, image: np.ndarray, affine: np.ndarr
         hu, round_mm = _core_hu(inside, image[box], axis), _round_mm(inside, affine, axis)
         found.append(Component(box, inside, lesion, round_mm, hu, float(certainties[index]) * height))
         best = max(best, found[-1].score)
-    kept = [component for component in found if component.score >= KEEP_RATE * best]
+    kept = [component for component in found if component.score >= keep_rate * best]
     return Components(sorted(kept, key=lambda c: (-c.score, -c.lesion.volume_ml)), best, probability.shape)
 
 

@@ -93,7 +93,7 @@ def resolve(plan: Plan, found: Mapping[str, Components], existence_threshold: fl
         mask = paint(excepted, there.shape)
         others = [component for component in there.items if component.overlap(mask) < 0.5]
         found = {**found, plan.texts[0]: replace(there, items=others)}
-    chosen, explanation = choose(plan.meaning, found) if plan.meaning else (there.items, NOT_UNDERSTOOD)
+    chosen, explanation = choose(plan.meaning, found) if plan.meaning else (there.sure, NOT_UNDERSTOOD)
     if left_out is not None:
         explanation = f"Left out: {_lowered(left_out)} Of the rest: {_lowered(explanation)}"
     nothing_seen = there.best if not there.items else 0.0

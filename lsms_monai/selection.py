@@ -38,10 +38,11 @@ def choose(meaning: Meaning, found: Mapping[str, Components]) -> tuple[list[Comp
     if meaning.count == 0:
         return [], "The words deny that there is a lesion, so nothing is marked."
     words = canonical(meaning.slice_part())
-    there, name = found[words].items, f"“{words}”"
+    is_told_apart = (meaning.rank, meaning.size_mm, meaning.near) != (None, None, None)
+    there, name = found[words].items if is_told_apart else found[words].sure, f"“{words}”"
     if meaning.negated == "attenuation":
         denied = canonical(_denied(meaning))
-        other = paint(found[denied].items, found[denied].shape)
+        other = paint(found[denied].sure, found[denied].shape)
         there, name = [c for c in there if c.overlap(other) < 0.5], f"{name} without “{denied}”"
     if not there:
         return [], f"Nothing was found for {name}."

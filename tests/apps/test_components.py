@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from lsms_monai.components import find_components, paint
+from lsms_monai.data.canonical import canonical
+from lsms_monai.data.meaning import Meaning
+from lsms_monai.selection import choose
 
 SHAPE = (61, 53, 13)
 THICK, THIN = np.diag([-1.0, -1.0, 5.0, 1.0]), np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -69,6 +72,18 @@ def test_a_speck_is_dropped_beside_a_lesion_and_kept_alone():
     (alone,) = find(0.9 * speck).items
     assert alone.lesion.is_speck
     assert alone.score < 0.5
+
+
+@pytest.mark.parametrize(("depth", "num_kept"), [(1, 2), (3, 1)])
+def test_a_weak_focus_may_be_the_smallest_one_of_a_single_slice_and_is_never_one_of_all(depth, num_kept):
+    lesion, weak = ball((20, 20, 1), (9, 9, 9))[..., :depth], ball((45, 35, 1), (4, 4, 9))[..., :depth]
+    found = find(0.9 * lesion + 0.65 * weak)
+    assert (len(found.items), len(found.sure)) == (num_kept, 1)
+    answers = {canonical(Meaning(plural=True)): found}
+    (smallest,), _ = choose(Meaning(rank="smallest"), answers)
+    assert smallest.overlap(weak) == (depth == 1)
+    (only,), _ = choose(Meaning(plural=True), answers)
+    assert only.overlap(lesion) == 1
 
 
 def test_a_small_lesion_is_kept_beside_a_large_one():

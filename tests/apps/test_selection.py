@@ -14,7 +14,7 @@ from lsms_monai.selection import choose, parts
 
 SHAPE = (10, 1, 1)
 # name: diameter mm, HU, height mm, score
-LESIONS = {"a": (41, 60, 10, 0.99), "b": (22, 20, 90, 0.97), "c": (20, 130, 40, 0.95), "d": (8, 55, 60, 0.6)}
+LESIONS = {"a": (41, 60, 10, 0.99), "b": (22, 20, 90, 0.97), "c": (20, 130, 40, 0.95), "d": (8, 55, 60, 0.8)}
 
 
 def component(name):
