@@ -57,15 +57,16 @@ def compare(first: BundlePredictor, second: BundlePredictor, groups: Sequence[Gr
         voxels together; how many expressions one alone finds, and how many masks clearly differ; the mean Dice of each
         with the truth over expressions with a target.
     """
-    between, with_truth, sizes, found_by_one = [], [], np.zeros(2), 0
+    between, with_truth = [], []
+    common = total = found_by_one = 0
     for group in groups:
         case = load_case(group)
         texts = [entry[EXPRESSION] for _, entry in case.entries]
         answers = zip(*(each.predict(case.image, case.affine, texts) for each in (first, second)), strict=True)
         for (number, _), pair in zip(case.entries, answers, strict=True):
             masks, truth = [answer.mask & case.known for answer in pair], case.truth(number)
-            common = np.count_nonzero(masks[0] & masks[1])
-            sizes += common, sum(map(np.count_nonzero, masks))
+            common += int(np.count_nonzero(masks[0] & masks[1]))
+            total += sum(int(np.count_nonzero(mask)) for mask in masks)
             between.append(dice(*masks))
             found_by_one += bool(pair[0].found != pair[1].found)
             if truth.any():
@@ -74,7 +75,7 @@ def compare(first: BundlePredictor, second: BundlePredictor, groups: Sequence[Gr
         "images": len(groups),
         "expressions": len(between),
         "mean_dice": round(float(np.mean(between)), 4),
-        "pooled_dice": round(2 * sizes[0] / sizes[1], 4) if sizes[1] else 1.0,
+        "pooled_dice": round(2 * common / total, 4) if total else 1.0,
         "found_by_one": found_by_one,
         "clearly_different": sum(bool(each < 1 - CLEARLY) for each in between),
         "dice_with_truth": np.mean(with_truth, axis=0).round(4).tolist() if with_truth else None,
@@ -99,8 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     groups = group_entries(load_datalist(options.datalist, options.section), options.limit)
     with TemporaryDirectory() as folder:
-        pair = [variant(options.bundle, Path(folder, name), getattr(options, name)) for name in ("first", "second")]
-        result = compare(*pair, groups)
+        first, second = (
+            variant(options.bundle, Path(folder, name), getattr(options, name)) for name in ("first", "second")
+        )
+        result = compare(first, second, groups)
     line = {"first": options.first, "second": options.second, **result, "device": processor()}
     sys.stdout.write(json.dumps(line) + "\n")
 

@@ -41,7 +41,7 @@ def main() -> None:
         cases.append({"affine": made.affine.tolist(), "expressions": texts})
     about = {"weights_sha256": weights_hash(ROOT / "bundle" / "models" / "model.pt"), "cases": cases}
     (FOLDER / "answers.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    np.savez_compressed(FOLDER / "answers.npz", **arrays)
+    np.savez_compressed(FOLDER / "answers.npz", **arrays)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
