@@ -167,17 +167,17 @@ def read_sections(path: Path) -> dict[str, list]:
 
 
 def _check_patients(path: Path, sections: dict[str, list]) -> None:
-    """Refuse a patient, or an image of nobody knows whom, in two sections: the splits would leak."""
-    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    """Refuse a patient in two sections: the splits would leak."""
+    seen: dict[str, tuple[str, int]] = {}
     for section, entries in sections.items():
         for number, entry in enumerate(entries):
-            key = next((key for key in (PATIENT_ID, IMAGE) if isinstance(entry, dict) and key in entry), None)
-            if key is None:
+            patient = str(entry[PATIENT_ID]) if isinstance(entry, dict) and PATIENT_ID in entry else None
+            if patient is None:
                 continue
-            first, first_number = seen.setdefault((key, str(entry[key])), (section, number))
+            first, first_number = seen.setdefault(patient, (section, number))
             if first != section:
                 raise ValueError(
-                    f'{path}: {key} "{entry[key]}" must stand in one section, got "{first}" (entry {first_number}) '
+                    f'{path}: {PATIENT_ID} "{patient}" must stand in one section, got "{first}" (entry {first_number}) '
                     f'and "{section}" (entry {number}); keep all images of a patient together'
                 )
 

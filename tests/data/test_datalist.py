@@ -81,14 +81,6 @@ def test_a_patient_in_two_sections_is_named(datalist):
         load_datalist(path)
 
 
-def test_an_image_of_nobody_knows_whom_in_two_sections_is_named(datalist):
-    entry = {key: value for key, value in ENTRY.items() if key != "patient_id"}
-    with pytest.raises(
-        ValueError, match=r'image ".*" must stand in one section, got "training" \(entry 0\) and "test"'
-    ):
-        load_datalist(datalist(training=[entry], test=[entry]))
-
-
 def test_a_missing_section_is_named(datalist):
     with pytest.raises(ValueError, match=r"must have a section \"validation\", got \['training'\]"):
         load_datalist(datalist(training=[ENTRY]), "validation")
