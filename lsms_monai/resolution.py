@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from lsms_monai.components import Component, Components, paint
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import Meaning
+from lsms_monai.data.misreadings import PLACE
 from lsms_monai.data.normalization import normalize
 from lsms_monai.data.parsing import parse
 from lsms_monai.data.vocabulary import ANY_NOUN
@@ -26,6 +27,10 @@ _INSERTED = re.compile(
 _LESION = rf"\b(?:{ANY_NOUN})\b"
 _ALL_BUT = re.compile(  # "all hypodense but solid lesions" leaves out nothing
     rf"((?:all|every|each)\b.*?{_LESION}.*?|all|everything|every one) but (?!not\b)(the .+|.*?{_LESION}.*)"
+)
+
+_UNCLEAR = re.compile(  # "except cysts in the right lobe": all but those there, or the others there? "Except small"?
+    rf"(?!(?:the|those|ones?|all|any|every|each|that|this)\b).*?{_LESION}.*\b(?:{PLACE})\b.*|small|tiny|little|large|big"
 )
 
 
@@ -112,8 +117,11 @@ def _with_exception(text: str) -> tuple[Meaning, Meaning] | None:
     whole, exception = match.groups()
     exception = re.sub(r"^those\b", "ones", exception)
     meaning = parse("all lesions" if whole in ("all", "everything", "every one") else whole)
-    left_out = parse(exception) or parse(f"{exception} lesion")
-    if meaning is None or left_out is None or replace(left_out, count=None).is_class_only:
+    named = exception if re.search(_LESION, exception) else f"{exception} lesions"  # "except the left lobe"
+    left_out = parse(named) or parse(exception)
+    if _UNCLEAR.fullmatch(exception) or meaning is None or left_out is None:
+        return None
+    if replace(left_out, count=None).is_class_only:
         return None
     if meaning.near or meaning.count == 0:  # "no lesion but the cyst" is the cyst, if there is no other lesion
         return None

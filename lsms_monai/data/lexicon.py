@@ -34,6 +34,7 @@ def lexicon() -> dict[tuple[str, ...], list[Concept]]:
     add(say.FILLERS.all + say.VERBS.all)
     for name, texts in say.CONTEXT.items():
         add(texts.all, (name, None))
+    add(say.BOTH_LOBES.all, ("liver", None), ("bilobar", None))
     add(("among",), ("of", None))
     phrases["of",] = [("of", None)]
     for table in (say.SIDES, say.EXTRA_WORDS, say.PHRASES, say.ADJECTIVES):
@@ -55,6 +56,7 @@ def lexicon() -> dict[tuple[str, ...], list[Concept]]:
         said = [text for text in say.BOUNDS[bound].all + say.EXTRA_BOUNDS[bound].all if text[0].isalpha()]
         add(said, ("bound", bound))
         add((f"{no} {text}" for no in ("no", "not") for text in said), ("bound", contrary))
+    add(("up to",), ("bound", "under"), ("up to", None))
     _add_counts(add)
     _add_sides(add)
     return phrases
@@ -68,13 +70,13 @@ def longest_phrase() -> int:
 
 def _add_counts(add: Callable[..., None]) -> None:
     """Words that count, deny and relate."""
-    add((*say.ALL.all, "multiple", "several"), ("all", None))
+    add(say.ALL.all + say.MANY.all, ("all", None))
     add(say.ONLY.all, ("only", None))
     add(say.NONE.all, ("none", None))
-    add(say.NEAR.all, ("near", None))
+    add(say.NEAR.all + say.EXTRA_NEAR.all, ("near", None))
     add(("not", "but not", "outside", "without"), ("not", None))
     add(say.BOTH.all, ("number", 2))
-    add(("of both",), ("total", 2))
+    add(("of both", "of the pair of", "of the pair"), ("total", 2))
     add(("of all",), ("of", None))
     for number, words in say.NUMBERS.items():
         add(words.all, ("number", number))

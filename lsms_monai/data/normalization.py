@@ -17,7 +17,7 @@ ABBREVIATIONS = {
     "met": "metastasis", "mets": "metastases", "mts": "metastasis",
     "rt": "right", "lt": "left", "ant": "anterior", "post": "posterior", "sup": "superior", "inf": "inferior",
     "rhl": "right hepatic lobe", "lhl": "left hepatic lobe", "enh": "enhancing", "calc": "calcification",
-    "diam": "diameter", "approx": "approximately", "pt": "patient", "w": "with",
+    "hypoatt": "hypoattenuating", "diam": "diameter", "approx": "approximately", "pt": "patient", "w": "with",
     "subcentimeter": "smaller than 10 mm", "subcentimetre": "smaller than 10 mm",
     "subcentimetric": "smaller than 10 mm", "hemangiomata": "hemangiomas", "haemangiomata": "haemangiomas",
 }  # fmt: skip
@@ -44,10 +44,11 @@ _SEGMENT = re.compile(
     rf"\b(?:couinaud )?(?:(?:segment|seg|sg)s?\.?[ -]?|s(?=[1-8]))({_ONE})"
     rf"((?: ?(?:/|,|&|-|\+|and|to) ?(?:(?:segment|seg) |s)?{_ONE})*)\b(?! ?mm)"
 )
-# Segments are told by words that may say less of them; what is denied or left out must be said exactly.
+_NEAR = "|".join(say.NEAR.all + say.EXTRA_NEAR.all)
+# Segments are told by words that may say less of them; what is denied, left out or beside must be said exactly.
 _DENIED = re.compile(
     r"\b(?:except|excluding|apart from|other than|all but|everything but)\b"
-    r"|(?:\bnot|n['\u2019]t|\boutside)(?: in| of| within| the)*\s*$"
+    rf"|(?:\bnot|n['\u2019]t|\b(?:outside|{_NEAR}))(?: in| of| within| the)*\s*$"
 )
 # "Please segment 2 cysts" counts.
 _ASKED = re.compile(r"(?:^|\bplease|\byou|\bto)\s*$")
@@ -57,6 +58,10 @@ _NUMBER, _UNIT = r"(?:\d+(?:[.,]\d+)?|\.\d+)", r"(?:cms?|centimet(?:er|re)s?|mms
 _START = r"(?<![\w.])(?<!\d,)"
 _SIZE = rf"{_NUMBER}(?:(?: ?{_UNIT})? ?(?:x|by|\*) ?{_NUMBER}){{0,2}}[ -]?({_UNIT})"
 _LENGTH = re.compile(_START + _SIZE)
+_LONGEST = r"\b(?:largest|greatest|longest|maximum|maximal|max\.?) (?:axial )?(?:diameter|dimension)"
+_TIMES = re.compile(rf"[2-9] ?x ?{_NUMBER}[ -]?{_UNIT}$")  # "2 x 1 cm cysts" are two
+_NOUNS = [pair for nouns in (say.NOUNS, say.EXTRA_NOUNS) for each in nouns.values() for pair in each.all]
+_MANY = re.compile(rf" ?(?:[a-z-]+ ){{0,3}}?(?:{'|'.join(pair.split('/')[1].lower() for pair in _NOUNS)})\b")
 _RANGE = re.compile(rf"{_START}({_NUMBER}) ?(?:-|/|to|or) ?(?={_SIZE})")  # "2-" of "2-3 cm"
 
 
@@ -98,6 +103,10 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\bthan or equal to\b", "than", re.sub(r"\((e?s)\)", r"\1", text))
     text = _LENGTH.sub(_length, _RANGE.sub(r"\1 \2 to ", text))
     text = re.sub(r"([\d.]+ mm)\s+(?:or|and) (?:larger|bigger|more|greater|above)\b", r" at least \1", text)
+    text = re.sub(rf"{_LONGEST}(?= (?:of )?\s*[\d.]+ mm)|(?<=mm) +in (?:its )?{_LONGEST}", " ", text)
+    text = re.sub(r"([\d.]+ mm)\s*\+", r" at least \1", text)
+    text = re.sub(r"\b(?:ca?\.?|roughly|nearly|almost)\s+(?=[\d.]+ mm)", "about ", text)
+    text = re.sub(r"\babove\s+(?=[\d.]+ mm)", "larger than ", re.sub(r"\bbelow\s+(?=[\d.]+ mm)", "smaller than ", text))
     text = re.sub(r"([\d.]+ mm)\s+(?:or|and) (?:smaller|less|below)\b", r" at most \1", text)
     text = re.sub(r"\b([rl])\.? (?=(?:hepatic )?lobe\b)", lambda m: {"r": "right ", "l": "left "}[m[1]], text)
     text = re.sub(r"\b(iv|4)a ?(?:/|-|,|&|and) ?(?:iv|4)?b\b", r"\1", text)
@@ -114,7 +123,8 @@ def _length(match: re.Match[str]) -> str:
     """Millimetres; of two or three diameters the mean that a circle or ball would have."""
     values = [float(number.replace(",", ".")) for number in re.findall(_NUMBER, match.group())]
     units = {unit[0] for unit in re.findall(_UNIT, match.group())}
-    if len(units) > 1:
+    is_count = _TIMES.match(match.group()) is not None and _MANY.match(match.string, match.end()) is not None
+    if len(units) > 1 or is_count:
         return match.group()
     length = math.prod(values) ** (1 / len(values)) * (10 if units == {"c"} else 1)
     return f" {round(length, 1):g} mm "

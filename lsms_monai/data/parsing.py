@@ -9,7 +9,7 @@ from typing import Any
 import lsms_monai.data.vocabulary as say
 from lsms_monai.data.lexicon import Concept, lexicon, longest_phrase, words_of
 from lsms_monai.data.meaning import ATTENUATIONS, OPPOSITES, Meaning
-from lsms_monai.data.misreadings import denies_in_another_sentence, is_astray, speaks_of_something_else
+from lsms_monai.data.misreadings import has_another_finding, is_astray, speaks_of_something_else
 from lsms_monai.data.normalization import normalize
 
 _SIZE = re.compile(r"(\d{1,6}(?:\.\d+)?)mm")
@@ -43,7 +43,7 @@ def parse(text: str) -> Meaning | None:
     if concepts is None or speaks_of_something_else(text, normalised):
         return None
     names = [name for name, _ in concepts]
-    if denies_in_another_sentence(text, names):
+    if has_another_finding(text, names):
         return None
     if "near" not in names:
         return _phrase(concepts)
@@ -51,7 +51,9 @@ def parse(text: str) -> Meaning | None:
     head, there = concepts[:at], concepts[at + 1 :]
     if not any(name in _REFERENTS for name, _ in there):  # "near the capsule"
         said = set(names[at + 1 :])
-        is_beside = "side" in said and not said & (_PLACES - {"side"})  # what is near the left lobe is not in it
+        is_beside = not said & (
+            _PLACES - {"side"} | {"size_mm"}
+        )  # what is near the left lobe, or the liver, is not in it
         return None if is_beside or said & {"near", "organ"} else _phrase(head + there)
     meaning, near = _phrase(head), _phrase(there)
     if meaning is None or near is None or meaning.plural or meaning.rank:
@@ -107,6 +109,8 @@ def _phrase(concepts: list[Concept]) -> Meaning | None:
     if "order" in said and "size_mm" in said and "bound" not in said:
         return None  # "the second largest, 2 cm": the size of that one, or of all that are ranked?
     counted = _counted(concepts, said.get("rank"))
+    if counted and "up to" in names and not counted.get("plural") and counted.get("count") != 0:
+        said.pop("bound")  # "a mass up to 3 cm" is that large, "lesions up to 3 cm" are no larger
     return None if counted is None or said.get("size_mm", 1) <= 0 else Meaning(**said, **counted)
 
 
@@ -143,8 +147,12 @@ def _negated(names: list[str]) -> str | None:
 def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None:
     """Whether one is meant, how many, or all."""
     names = [name for name, _ in concepts]
+    meant = concepts[: names.index("not")] if "not" in names else concepts
+    own = [value for name, value in meant if name == "noun"]
+    if rank is None and "of" not in names and True in own and not own[-1]:
+        return None  # "two lesions, one in the right lobe"
     counts = {value for name, value in concepts if name == "number"}  # "the larger of the two" asks for one
-    nouns = [value for name, value in concepts if name == "noun"]
+    nouns = own or [value for name, value in concepts if name == "noun"]
     is_plural = any(nouns[-1:] if names[0] == "of" else nouns)  # "of the lesions, the one in the left lobe"
     if len(counts) > 1 or (rank is None and "total" in names) or (counts and "noun" in names and not is_plural):
         return None
@@ -152,16 +160,20 @@ def _counted(concepts: list[Concept], rank: str | None) -> dict[str, Any] | None
     if "none" in names:
         is_odd = count is not None or rank is not None or "all" in names or "only" in names
         return None if is_odd else {"count": 0}
-    if "only" in names and rank is None and count is None and not is_plural:  # else it says no more than the rest
-        return None if "all" in names else {"count": 1}
+    has_many = is_plural or count is not None or "all" in names or "bilobar" in names
+    has_many = has_many or ("only" in names and "noun" not in names)  # "the right lobe only"
+    if "only" in names and rank is None and not has_many:  # else it says no more than the rest
+        return {"count": 1}
     if rank is None:
-        return {"count": count, "plural": is_plural or count is not None or "all" in names}
+        return {"count": count, "plural": has_many}
     is_one_of_many = "of" in names and "noun" in names[names.index("of") :]
     return None if "all" in names or (is_plural and count is None and not is_one_of_many) else {"count": count}
 
 
 def _merged(first: str, second: str) -> str | None:
     """What two words for attenuation say together ("hypodense cyst"); None if they contradict each other."""
+    if {first, second} == {"hypodense", "hypervascular"}:
+        return "solid hypodense"  # darker than the liver all the same; a rim is named as such
     either = [set(ATTENUATIONS[name][0]) | set(ATTENUATIONS[name][1]) for name in (first, second)]
     both = either[0] & either[1]
     for name, (sure, unsure) in ATTENUATIONS.items():

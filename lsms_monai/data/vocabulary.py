@@ -153,7 +153,7 @@ WORD_ORDERS = words("plain, plain, plain, plain, front, colon, report | relative
 # Understood, but neither heard in training nor used to test.
 EXTRA_NOUNS = {
     None: words("lump/lumps, area/areas, deposit/deposits, one/ones, foci/foci"),
-    "solid": words("hemangioma/hemangiomas, haemangioma/haemangiomas, adenoma/adenomas, cancer/cancers,"
+    "solid": words("hemangioma/hemangiomas, haemangioma/haemangiomas, adenoma/adenomas, FNH/FNHs, cancer/cancers,"
                    "cholangiocarcinoma/cholangiocarcinomas, carcinoma/carcinomas"),
 }  # fmt: skip
 EXTRA_WORDS = {
@@ -178,18 +178,21 @@ EXTRA_WORDS = {
 FILLERS = words(
     "found, located, seen, lying, lies, situated, side, sided, part, portion, aspect, section, sector, end, position,"
     "in position, that, which, is, are, there, its, me, please, focal, diameter, in diameter, across, measuring, size,"
-    "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known, any, this,"
+    "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known, this,"
     "measures, where, identify, locate, detect, can you, could you"
 )
 # Words that say nothing of a lesion by themselves; next to others they tell that those do not speak of it either.
 CONTEXT = {
     "in": words("in, on, at, within, inside, involving"),
     "with": words("with"),
-    "liver": words("lobe, lobes, lobar, liver, hepatic, hemiliver, parenchyma, organ, patient, both lobes, either lobe,"
-                   "whole liver, entire liver, both hepatic lobes, either hepatic lobe, bilobar"),
+    "liver": words("lobe, lobes, lobar, liver, hepatic, hemiliver, parenchyma, organ, patient, whole liver,"
+                   "entire liver"),
     "view": words("image, slice, scan"),
 }  # fmt: skip
-EXTRA_BOUNDS = {"over": words("at least, more than, bigger than"), "under": words("at most, up to")}
+MANY = words("multiple, several, many, numerous, innumerable, any, everything")
+EXTRA_NEAR = words("close to, nearest, touching, immediately next to, immediately adjacent to")
+BOTH_LOBES = words("both lobes, either lobe, both hepatic lobes, either hepatic lobe, bilobar")
+EXTRA_BOUNDS = {"over": words("at least, more than, bigger than"), "under": words("at most")}
 REFUSED = words(
     "one of, in front of, middle sized, right at, right in, right on, right within, right inside, right under,"
     "right below, right beneath, right along, right abutting"

@@ -144,7 +144,7 @@ def test_the_reason_names_what_was_left_out():
         ("everything but the cyst", Meaning(plural=True), Meaning(attenuation="cyst")),
         ("All lesions but cysts", Meaning(plural=True), Meaning(attenuation="cyst", plural=True)),
         ("each cyst but the largest", Meaning(attenuation="cyst", plural=True), Meaning(rank="largest")),
-        ("lesions except in the left lobe", Meaning(plural=True), Meaning("left")),
+        ("lesions except in the left lobe", Meaning(plural=True), Meaning("left", plural=True)),
         ("all lesions but not the cyst", Meaning(attenuation="cyst", plural=True, negated="attenuation"), None),
         ("lesions larger than 15 mm but smaller than 30 mm", None, None),
         ("all lesions larger than 15 mm but smaller than 30 mm", None, None),

@@ -83,7 +83,7 @@ def test_what_would_be_misread_is_not_understood(text):
         ("only the largest lesion", Meaning(rank="largest")),
         ("segment only the cysts", Meaning(attenuation="cyst", plural=True)),
         ("the only cyst", Meaning(attenuation="cyst", count=1)),
-        ("any lesion in the left lobe", Meaning("left")),
+        ("any lesion in the left lobe", Meaning("left", plural=True)),
         ("are there any metastases?", Meaning(attenuation="solid", plural=True)),
         ("the largest lesion in this image", Meaning(rank="largest")),
         ("where is the cyst", CYST),
