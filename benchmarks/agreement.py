@@ -31,7 +31,7 @@ def variant(bundle: Path, folder: Path, knobs: dict[str, Any]) -> BundlePredicto
         knobs: name and value of each.
 
     Raises:
-        KeyError: if `inference.json` has no such knob.
+        ValueError: if `inference.json` has no such knob.
     """
     shutil.copytree(bundle / "configs", folder / "configs")
     (folder / "models").symlink_to((bundle / "models").absolute())
@@ -39,7 +39,9 @@ def variant(bundle: Path, folder: Path, knobs: dict[str, Any]) -> BundlePredicto
     content = json.loads(path.read_text(encoding="utf-8"))
     for name in knobs:
         if name not in content:
-            raise KeyError(f"{name!r} must be a knob of {path.name}, got none of that name; see bundle/docs/README.md")
+            raise ValueError(
+                f"{name!r} must be a knob of {path.name}, got none of that name; see bundle/docs/README.md"
+            )
     path.write_text(json.dumps({**content, **knobs}), encoding="utf-8")
     return BundlePredictor(folder, "cpu")
 
@@ -98,12 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("first", "second"):
         parser.add_argument(f"--{name}", type=json.loads, default={}, help='knobs as JSON, such as {"bfloat16": true}')
     options = parser.parse_args(arguments)
-    groups = group_entries(load_datalist(options.datalist, options.section), options.limit)
-    with TemporaryDirectory() as folder:
-        first, second = (
-            variant(options.bundle, Path(folder, name), getattr(options, name)) for name in ("first", "second")
-        )
-        result = compare(first, second, groups)
+    try:
+        groups = group_entries(load_datalist(options.datalist, options.section), options.limit)
+        with TemporaryDirectory() as folder:
+            first = variant(options.bundle, Path(folder, "first"), options.first)
+            second = variant(options.bundle, Path(folder, "second"), options.second)
+            result = compare(first, second, groups)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
     line = {"first": options.first, "second": options.second, **result, "device": processor()}
     sys.stdout.write(json.dumps(line) + "\n")
 

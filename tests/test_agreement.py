@@ -37,8 +37,13 @@ def test_equal_settings_agree_and_a_higher_threshold_leaves_less(repository, tmp
 
 
 def test_a_knob_that_is_not_there_is_named(repository, tmp_path):
-    with pytest.raises(KeyError, match=r"'treshold' must be a knob of inference\.json"):
+    with pytest.raises(ValueError, match=r"'treshold' must be a knob of inference\.json"):
         agreement.variant(repository / "bundle", tmp_path / "a", {"treshold": 1})
+
+
+def test_the_command_ends_with_one_line_where_it_cannot_read(tmp_path):
+    with pytest.raises(SystemExit, match=r"^Error: .*none\.json"):
+        agreement.main([str(tmp_path / "none.json")])
 
 
 def test_two_empty_masks_agree():
