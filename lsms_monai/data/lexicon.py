@@ -72,9 +72,9 @@ def _add_counts(add: Callable[..., None]) -> None:
     """Words that count, deny and relate."""
     add(say.ALL.all + say.MANY.all, ("all", None))
     add(say.ONLY.all, ("only", None))
-    add(say.NONE.all, ("none", None))
+    add((*say.NONE.all, "no evidence of any"), ("none", None))
     add(say.NEAR.all + say.EXTRA_NEAR.all, ("near", None))
-    add(("not", "but not", "outside", "without"), ("not", None))
+    add(("not", "but not", "outside", "without", "without any"), ("not", None))
     add(say.BOTH.all, ("number", 2))
     add(("of both", "of the pair of", "of the pair"), ("total", 2))
     add(("of all",), ("of", None))

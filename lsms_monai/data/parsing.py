@@ -51,9 +51,7 @@ def parse(text: str) -> Meaning | None:
     head, there = concepts[:at], concepts[at + 1 :]
     if not any(name in _REFERENTS for name, _ in there):  # "near the capsule"
         said = set(names[at + 1 :])
-        is_beside = not said & (
-            _PLACES - {"side"} | {"size_mm"}
-        )  # what is near the left lobe, or the liver, is not in it
+        is_beside = not said & (_PLACES - {"side"} | {"size_mm"})  # near the left lobe or the liver is not in it
         return None if is_beside or said & {"near", "organ"} else _phrase(head + there)
     meaning, near = _phrase(head), _phrase(there)
     if meaning is None or near is None or meaning.plural or meaning.rank:

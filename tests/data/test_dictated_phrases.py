@@ -28,6 +28,8 @@ ALL = Meaning(plural=True)
         ("only subcapsular", Meaning(capsule="subcapsular", plural=True)),
         ("only the cyst", Meaning(attenuation="cyst", count=1)),
         ("mark any cyst", Meaning(attenuation="cyst", plural=True)),
+        ("lesion without any calcification", Meaning(attenuation="calcified", negated="attenuation")),
+        ("no evidence of any cyst", Meaning(attenuation="cyst", count=0)),
         ("any lesion over 1 cm", Meaning(size_mm=10.0, bound="over", plural=True)),
         ("everything in the right lobe", Meaning("right", plural=True)),
         ("innumerable cysts", Meaning(attenuation="cyst", plural=True)),
