@@ -198,7 +198,8 @@ def _lesions_and_organ(given: np.ndarray, lesion_value: int | None, path: Path) 
         lesions = (given == lesion_value).astype(np.uint8)
         if lesion_value != UNKNOWN_VALUE:
             lesions[given == UNKNOWN_VALUE] = UNKNOWN_VALUE
-        return lesions, given > 0 if len(values) > 1 else None
+        has_organ = bool(values - {lesion_value, UNKNOWN_VALUE})
+        return lesions, (given > 0) & (given != UNKNOWN_VALUE) if has_organ else None
     check_lesions_known(str(path), given, f"say so with --lesion-value {UNKNOWN_VALUE}")
     value = _surrounding(given)
     if value is not None:

@@ -148,6 +148,17 @@ def test_what_nobody_knows_stays_unknown_beside_the_value_of_the_lesions(files, 
     np.testing.assert_array_equal(written, np.where(labels == 2, 255, labels))
 
 
+def test_what_nobody_knows_is_not_taken_for_the_liver(files, write, tmp_path):
+    _, labels, _ = scene()
+    lesions = (labels > 0).astype(np.uint8)
+    lesions[:3, :3] = 255
+    said = []
+    for number, label in enumerate((lesions, np.where(lesions == 255, 0, lesions))):
+        entries = describe_files(files[0], write(label), tmp_path / f"list_{number}.json", lesion_value=1)
+        said.append([entry["expression"] for entry in entries])
+    assert said[0] == said[1]
+
+
 def test_images_named_alike_are_of_patients_named_by_their_folder(files, tmp_path):
     (tmp_path / "P.2").mkdir()
     for path in files[:2]:
