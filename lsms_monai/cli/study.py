@@ -172,8 +172,8 @@ def model_of(metadata: dict[str, Any], bundle: Path) -> dict[str, Any]:
 
 
 def _stamp(bundle: Path) -> tuple[int, ...]:
-    """Changes with weights and configuration, which a worker that outlives them has to read again."""
-    stats = [(bundle / name).stat() for name in ("models/model.pt", "configs/inference.json")]
+    """Changes with weights, configuration and version, which a worker that outlives them has to read again."""
+    stats = [(bundle / name).stat() for name in ("models/model.pt", "configs/inference.json", "configs/metadata.json")]
     return tuple(value for stat in stats for value in (stat.st_mtime_ns, stat.st_size))
 
 
