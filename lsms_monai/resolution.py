@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lsms_monai.components import Component, Components, paint
 from lsms_monai.data.canonical import canonical
 from lsms_monai.data.meaning import Meaning
-from lsms_monai.data.misreadings import PLACE
+from lsms_monai.data.misreadings import PLACE, SENTENCE_ENDS
 from lsms_monai.data.normalization import normalize
 from lsms_monai.data.parsing import parse
 from lsms_monai.data.vocabulary import ANY_NOUN
@@ -75,7 +75,8 @@ def plan(expression: str) -> Plan:
         ('all lesions in the right lobe',)
     """
     text = normalize(expression)
-    excepted = None if _INSERTED.search(expression) else _with_exception(text)
+    is_plain = not _INSERTED.search(expression) and len(SENTENCE_ENDS.split(expression)) == 1
+    excepted = _with_exception(text) if is_plain else None
     meaning, exception = excepted or (parse(expression) if text else None, None)
     if meaning is None:
         return Plan((text or expression,), None)  # no letter is left of what no Latin script writes
@@ -94,7 +95,9 @@ def resolve(plan: Plan, found: Mapping[str, Components], existence_threshold: fl
     there = found[plan.texts[0]]
     left_out = None
     if plan.exception is not None:
-        excepted, left_out = choose(plan.exception, found)
+        whole = paint(there.items, there.shape)  # "all cysts except the largest": the largest of the cysts
+        among = {text: replace(c, items=[i for i in c.items if i.overlap(whole) >= 0.5]) for text, c in found.items()}
+        excepted, left_out = choose(plan.exception, among)
         mask = paint(excepted, there.shape)
         others = [component for component in there.items if component.overlap(mask) < 0.5]
         found = {**found, plan.texts[0]: replace(there, items=others)}

@@ -92,7 +92,7 @@ def _add_sides(add: Callable[..., None]) -> None:
         for lead in ("", "on ", "in ", "at ", "patient "):
             add((f"{lead}{side}", f"{lead}{side} of liver", f"{lead}{side} of patient"), ("side", side))
             add((f"{lead}{side} of",), ("refused", None))
-    add((f"right {text}" for text in say.NEAR.all), ("just", None), ("near", None))
+    add((f"right {text}" for text in say.NEAR.all + say.EXTRA_NEAR.all), ("just", None), ("near", None))
 
 
 def _field(value: str) -> str:

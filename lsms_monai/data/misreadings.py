@@ -43,6 +43,7 @@ _AS_WRITTEN = re.compile(
         [\d.,]+[ -]?[a-z]+\ (?:just\ )?(?:deep|under|beneath|below)\b  # a lesion 2 cm under the dome; not "2 cm, deep"
     | ,\ ?right\ ?\?$ | ^(?:is|are)\ (?!there\b)  # questions
     | ^{_NOUN}\ A$  # a name of a lesion
+    | \b{_NOUN}\b.*\ [&+]\ .*\b{_NOUN}\b  # two findings
     | ^\s*\d+[.)]\s  # the number of an item in a list
     | ^(?!.*\b(?:liver|hepatic)\b).*\b(?:upper|middle|lower)\ lobes?\b  # of the lung
     """,
@@ -65,7 +66,7 @@ _NORMALISED = re.compile(
     """,
     re.VERBOSE,
 )
-_SENTENCE_ENDS = re.compile(r"[.;]\s+(?=\w)|\n(?=\s*\w)")
+SENTENCE_ENDS = re.compile(r"[.;]\s+(?=\w)|(?<=[^:\s])\s*\n(?=\s*\w)")  # a heading goes on in the next line
 _A_NOUN = re.compile(rf"\b{_NOUN}\b", re.IGNORECASE)
 _DENIED_AND_NAMED = re.compile(  # "no mass, cyst in the left lobe"
     rf"\s*(?:there (?:is|are) )?no\b[^,]*,(?! (?:no|not)\b).*\b{_NOUN}\b", re.IGNORECASE | re.DOTALL
@@ -98,6 +99,6 @@ def has_another_finding(text: str, names: Sequence[str]) -> bool:
         text: as a person wrote it.
         names: of the concepts in it.
     """
-    sentences = _SENTENCE_ENDS.split(text)
+    sentences = SENTENCE_ENDS.split(text)
     is_denied = "none" in names and (len(sentences) > 1 or _DENIED_AND_NAMED.match(text) is not None)
     return is_denied or sum(_A_NOUN.search(sentence) is not None for sentence in sentences) > 1

@@ -179,7 +179,7 @@ FILLERS = words(
     "found, located, seen, lying, lies, situated, side, sided, part, portion, aspect, section, sector, end, position,"
     "in position, that, which, is, are, there, its, me, please, focal, diameter, in diameter, across, measuring, size,"
     "in size, sized, approximately, about, circa, just, suspected, likely, probable, possible, known, this,"
-    "measures, where, identify, locate, detect, can you, could you"
+    "measures, where, identify, locate, detect, can you, could you, any part, any part of"
 )
 # Words that say nothing of a lesion by themselves; next to others they tell that those do not speak of it either.
 CONTEXT = {
@@ -191,7 +191,7 @@ CONTEXT = {
 }  # fmt: skip
 MANY = words("multiple, several, many, numerous, innumerable, any, everything")
 EXTRA_NEAR = words("close to, nearest, touching, immediately next to, immediately adjacent to")
-BOTH_LOBES = words("both lobes, either lobe, both hepatic lobes, either hepatic lobe, bilobar")
+BOTH_LOBES = words("both lobes, either lobe, any lobe, both hepatic lobes, either hepatic lobe, bilobar")
 EXTRA_BOUNDS = {"over": words("at least, more than, bigger than"), "under": words("at most")}
 REFUSED = words(
     "one of, in front of, middle sized, right at, right in, right on, right within, right inside, right under,"

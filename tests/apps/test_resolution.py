@@ -127,6 +127,22 @@ def test_the_network_sees_every_lesion_and_the_words_choose(stub_bundle, volume,
     assert answer.resolution.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"), [("all cysts except the largest", (3,)), ("lesions in the right lobe except the smallest", (1,))]
+)
+def test_an_exception_is_taken_from_the_lesions_that_it_belongs_to(text, meant):
+    balls = [((40, 0, 0), 20), ((0, 40, 0), 12), ((-40, 0, 0), 8)]
+    told = (("right", "hypodense"), ("right", "cyst"), ("left", "cyst"))
+    lesions = [
+        LesionAttributes(value, *said, HU[said[1]], 2 * radius, centre)
+        for value, (said, (centre, radius)) in enumerate(zip(told, balls, strict=True), start=1)
+    ]
+    labels = np.select(draw_balls(balls), [1, 2, 3], 0)
+    made = SimpleNamespace(image=np.zeros(labels.shape, np.int16), labels=labels, affine=AFFINE, lesions=lesions)
+    asked = plan(text)
+    assert values(resolve(asked, oracle(made, asked.texts), 0.2).components, labels) == meant
+
+
 def test_the_reason_names_what_was_left_out():
     made = draw_lesions(np.random.default_rng(0), 19)
     asked = plan("all lesions but the largest")
