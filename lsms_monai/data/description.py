@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,12 @@ def describe_files(
             slices=slices,
             in_mm=not is_picture(image),
         )
-        name = image.name if image.is_dir() else image.name.removesuffix(".gz").rsplit(".", 1)[0]
+        place = Path(os.path.abspath(image))  # noqa: PTH100 - "." and ".." have no name, and a link keeps its own
+        name = place.name if image.is_dir() else place.name.removesuffix(".gz").rsplit(".", 1)[0]
         is_same = np.array_equal(labels, given)
         written = draft.path_of(label) if is_same else draft.write_map(f"{name}_lesions", labels, affine)
         files = {IMAGE: draft.path_of(image), LABEL: written}
-        files[PATIENT_ID] = patient_id or f"{image.absolute().parent.name}/{name}"
+        files[PATIENT_ID] = patient_id or f"{place.parent.name}/{name}"
         draft.sections[section] = [{**files, **entry} for entry in entries]
     return draft.sections[section]
 

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -159,12 +160,15 @@ def test_what_nobody_knows_is_not_taken_for_the_liver(files, write, tmp_path):
     assert said[0] == said[1]
 
 
-def test_images_named_alike_are_of_patients_named_by_their_folder(files, tmp_path):
+def test_images_named_alike_are_of_patients_named_by_their_folder(files, tmp_path, monkeypatch):
     (tmp_path / "P.2").mkdir()
     for path in files[:2]:
         shutil.copy(path, tmp_path / "P.2" / path.name)
     describe_files(*(tmp_path / "P.2" / path.name for path in files[:2]), tmp_path / "list.json")
     assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == "P.2/ct"
+    monkeypatch.chdir(tmp_path / "P.2")
+    describe_files(*(Path("..", "P.2", "..", path.name) for path in files[:2]), tmp_path / "up.json")
+    assert load_datalist(tmp_path / "up.json")[0]["patient_id"] == f"{tmp_path.name}/ct"
     describe_files(*files[:2], tmp_path / "list.json", patient_id="P2", overwrite=True)
     assert load_datalist(tmp_path / "list.json")[0]["patient_id"] == "P2"
 
